@@ -2,7 +2,8 @@
 
 import pytest
 
-from ostinato.data.text import read_chunks, read_text
+from ostinato.data.tables import read_table
+from ostinato.data.text import CHUNK, read_chunks, read_text
 from ostinato.errors import InputError
 
 KOREAN = "라벨,문장\n긍정,정말 좋은 영화입니다 가각\n부정,다시는 보고 싶지 않아요\n"
@@ -83,6 +84,22 @@ def test_a_nul_in_a_text_is_refused_with_its_line(write, place):
 )
 def test_byte_order_marks_of_joined_files_are_removed_with_a_note(write, content, line):
     notes: list[str] = []
-    text = read_text(write("a.tsv", content.encode()), notes=notes)
+    path = write("a.tsv", content.encode())
+    text = read_text(path, notes=notes)
     assert "\ufeff" not in text and text.endswith("pos\tb\n")
     assert notes == [f"a byte order mark inside the file was removed (first in line {line})"]
+    # a note is given once, in whichever blocks the marks are
+    "".join(read_chunks(path, size=7, notes=notes))
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl", "a.json"])
+def test_a_note_about_the_end_of_a_large_file_is_not_lost(write, name):
+    long = "abc " * 250
+    row, end = {
+        "a.csv": (f"{long},x\n", "정말 좋은 영화,x\n"),
+        "a.txt": (f"__label__x {long}\n", "__label__x 정말 좋은 영화\n"),
+    }.get(name, (f'{{"text": "{long}"}}\n', '{"text": "정말 좋은 영화"}\n'))
+    content = row * (CHUNK // len(row) + 1) + end * 3
+    table = read_table(write(name, content.encode("cp949")))
+    assert table.notes[-1] == "read as CP949 (Korean), not UTF-8"

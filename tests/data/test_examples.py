@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from ostinato.data.disk import ChunkedSequence
 from ostinato.data.examples import Examples
 
 
@@ -20,6 +21,18 @@ def test_a_stratified_split_has_the_shares_of_the_labels(counts, part):
     for name, count in zip("abc", counts):
         assert abs(found[name] - count * len(held) / len(labels)) < 1
     assert [*rows.split(part, 1, by="label")[1]["row"]] == [*held["row"]]
+
+
+def test_the_labels_of_a_column_on_disk_are_read_in_order():
+    loaded = []
+
+    def load(chunk):
+        loaded.append(chunk)
+        return ["a", "b"] * 25
+
+    rows = Examples({"label": ChunkedSequence([0, 50, 100, 150], load)}, source="here")
+    rows.split(0.1, 1, by="label")
+    assert loaded == [0, 1, 2]
 
 
 def test_another_seed_holds_out_other_rows():

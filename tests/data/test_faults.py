@@ -12,8 +12,15 @@ from PIL import Image
 
 from ostinato.data.media import open_picture, square, stored_frames
 from ostinato.data.readers import read_labelled
+from ostinato.data.separated import is_number
 from ostinato.data.tables import read_table
-from ostinato.data.values import label_numbers, label_of, label_text
+from ostinato.data.values import (
+    label_kind,
+    label_numbers,
+    label_of,
+    label_text,
+    labels_as_given,
+)
 from ostinato.errors import InputError
 from ostinato.tasks import Classifier, Generator
 from ostinato.tasks.options import CaptionOptions, ClassifyOptions, TagOptions, TranslateOptions
@@ -250,12 +257,18 @@ def test_fasttext_and_json(name):
     [
         ("a.txt", "__label__좋음 정말 좋다\n__label__나쁨 아주 나쁘다\n\n"),
         ("a.csv", "__label__좋음 정말 좋다\n__label__나쁨 아주 나쁘다"),
+        ("a.txt", "__label__좋음\t정말 좋다\n__label__나쁨 \t아주 나쁘다\n"),
         ("a.txt.gz", "__label__좋음   정말 좋다\r\n__label__나쁨 아주 나쁘다\r\n"),
         ("a.json", '[{"text": "정말 좋다", "label": "좋음"},{"label":"나쁨","text":"아주 나쁘다"}]'),
         ("a.json", '{"text": ["정말 좋다", "아주 나쁘다"], "label": ["좋음", "나쁨"]}'),
         (
             "a.json",
             '{"text": {"0": "정말 좋다", "1": "아주 나쁘다"}, "label": {"0": "좋음", "1": "나쁨"}}',
+        ),
+        # columns with their rows in different orders
+        (
+            "a.json",
+            '{"text": {"0": "정말 좋다", "1": "아주 나쁘다"}, "label": {"1": "나쁨", "0": "좋음"}}',
         ),
         ("a.JSON", '{"text": "정말 좋다", "label": "좋음"}\n{"label":"나쁨","text":"아주 나쁘다"}'),
         ("a.json", '{"data": [{"text": "정말 좋다", "label": "좋음"},'
@@ -275,6 +288,12 @@ def test_labels_of_fasttext_and_arrays_of_json_are_read(write, name, content):
         ("a.json", '[{"text": "a", "label": 1}, 2]', "item 2 is 2; write a list of objects"),
         ("a.json", '[{"text": "a"}, {"label": 1}]', "item 2 has 1 fields"),
         ("a.json", '{"text": ["a"], "label": [1, 2]}', "columns of different lengths"),
+        (
+            "a.json",
+            '{"text": {"0": "a", "1": "b"}, "label": {"0": 1, "2": 2}}',
+            "is an object with the fields 'text', 'label'",
+        ),
+        ("a.json", '{"text": {"0": "a"}, "version": 1}', "is an object with the fields 'text'"),
         ("a.json", '{"text": "a"}', "is an object with the fields 'text'"),
         ("a.json", '[{"text": "a"', "not valid JSON"),
         ("a.json", "[]", "write a list of objects"),
@@ -324,10 +343,20 @@ def test_the_formats_of_the_time_series_archives_are_read(write, name, content, 
         ("a.ts", TS.replace("Stamps false", "Stamps true"), "line 3: time stamps are not supp"),
         ("a.ts", TS.replace("@data\n", ""), "line 5 is data before @data"),
         ("a.ts", TS.replace(":b\n", ":\n"), "line 7 has no label"),
+        (
+            "a.ts",
+            TS.replace("@classLabel true a b", "@targetLabel\ttrue"),
+            "line 4: the labels are numbers",
+        ),
         ("a.ts", TS.split("1,2")[0], "has no rows after @data"),
         ("a.arff", ARFF.replace("7,?", "7"), "line 9 has 2 values, and the file has 3 attributes"),
         ("a.arff", ARFF.replace("7,?", "?,7"), "line 9: the value of step 1 is missing"),
         ("a.arff", ARFF.replace("1,4,a", "{0 1}"), "line 8: sparse rows are not supported"),
+        (
+            "a.arff",
+            MULTIVARIATE.replace("@attribute bag", "@attribute age real\n@attribute bag"),
+            r"a relational attribute next to others \('age', 'bag'\)",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_time_series_file_is_named(write, name, content, message):
@@ -376,6 +405,33 @@ def test_a_label_has_one_form_in_a_file_in_memory_and_in_an_array(write, tmp_pat
     assert {*classified(write("a.csv", content))[1]} == {label}
     assert {*read_labelled(tmp_path / "a.npz").labels} == {label}
     assert {label_of(one, "the label") for one in spelled} == {label}
+
+
+def test_booleans_of_an_array_number_the_names_of_the_labels(tmp_path):
+    y, names = np.array([True, False, True]), np.array(["dark", "light"])
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 4)), y=y, names=names)
+    assert [*read_labelled(tmp_path / "a.npz").labels] == ["light", "dark", "light"]
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 4)), y=y)
+    assert [*read_labelled(tmp_path / "a.npz").labels] == ["true", "false", "true"]
+
+
+@pytest.mark.parametrize("label", [0.5, np.nan, np.inf, 1e19, -1e300])
+def test_floats_of_an_array_that_are_no_whole_numbers_are_not_labels(tmp_path, label):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 4)), y=np.array([1.0, label]))
+    with pytest.raises(InputError, match="'y' has dtype float64 .*it should be .2,. integers"):
+        read_labelled(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("label", [2**53 + 1, -(2**63), 2**63 - 1, 0])
+def test_whole_numbers_keep_all_their_digits_as_labels(label):
+    given = np.array([label, 1])
+    texts = [label_of(one, "the label") for one in given]
+    assert labels_as_given(texts, label_kind(given)).tolist() == given.tolist()
+
+
+@pytest.mark.parametrize("field", ["1" * 100_000 + "x", "1 " * 50_000 + "x", "1,2." * 9_999 + "?"])
+def test_a_long_field_is_told_from_a_number_at_once(field):
+    assert not is_number(field) and is_number(field[:-1].rstrip())
 
 
 # ---------------------------------------------------------------- tag

@@ -48,12 +48,6 @@ def test_columns_left_out_for_one_reason_share_a_line():
     ]
 
 
-def test_a_detail_is_added_to_the_columns_of_one_role():
-    summary = DataSummary(columns=[ColumnUse("numbers", ["y"]), ColumnUse("time", ["t"], "daily")])
-    found = summary.with_detail("numbers", "not scaled").with_detail("time", "no gaps")
-    assert [use.detail for use in found.columns] == ["not scaled", "daily, no gaps"]
-
-
 def test_a_note_is_given_once():
     assert DataSummary().with_note("a").with_note("a", "b").notes == ["a", "b"]
 

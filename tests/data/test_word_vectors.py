@@ -30,6 +30,12 @@ def test_the_vectors_of_wanted_words_are_read(tmp_path, name, header):
     assert read_word_vectors(path, {"paris"}, lowercase=True)["paris"].tolist() == [3, 2, 1]
 
 
+@pytest.mark.parametrize("text", ["a\t1\t2\n", "a  1 2 \n", " a 1  2\n"])
+def test_numbers_may_be_separated_by_any_spaces(tmp_path, text):
+    (tmp_path / "v").write_text(text)
+    assert read_word_vectors(tmp_path / "v", {"a"})["a"].tolist() == [1, 2]
+
+
 def test_an_equal_word_has_precedence_over_one_in_capitals(tmp_path):
     words = {"GOOD": [1, 1], "Good": [2, 2], "good": [3, 3], "BAD": [4, 4], "Bad": [5, 5]}
     found = read_word_vectors(written(tmp_path / "v", words), {"good", "bad"}, lowercase=True)
@@ -44,6 +50,7 @@ def test_an_equal_word_has_precedence_over_one_in_capitals(tmp_path):
         ("good\n", "line 1 has 0 numbers after the word; give a file of word vectors"),
         ("2 99999\na 1 2\n", "line 1 has 99999 numbers"),
         ("a 1 two\n", "line 1: 'two' is not a finite number"),
+        ("a 1 2\nb 1 1e39\n", "line 2: '1e39' is not a finite number"),
         ("\na 1 2\n\nb 1 nan\n", "line 4: 'nan' is not a finite number"),
         ("a 1 2 3\nb 1 2\n", "line 2 has 2 numbers after the word, and others have 3"),
         ("2 3\na 1 2\n", "line 2 has 2 numbers after the word, and others have 3"),

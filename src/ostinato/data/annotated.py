@@ -13,7 +13,6 @@ import numpy as np
 
 from ..errors import InputError
 from .disk import LazySequence, StoredArray, chunked, select, stored_words
-from .files import is_packed
 from .media import (
     PICTURE_SUFFIXES,
     find_picture,
@@ -34,7 +33,7 @@ from .npz import (
 )
 from .separated import read_lines
 from .summary import ColumnUse, DataSummary, labels_found
-from .tables import listed, read_table
+from .tables import kind_of, listed, read_table
 from .text import compose
 from .values import PIXELS_DTYPE, scaling
 
@@ -180,8 +179,7 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
 
 def is_conllu(path: Path) -> bool:
     """Whether a file is in CoNLL-U, by its name."""
-    path = Path(path)
-    return (path.with_suffix("") if is_packed(path) else path).suffix.lower() == ".conllu"
+    return kind_of(path) == ".conllu"
 
 
 def columns_of_spaces(path: Path) -> int | None:

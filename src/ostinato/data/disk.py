@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 
 import numpy as np
 
@@ -325,10 +325,10 @@ class Concatenation(StoredSequence):
     """
 
     def __init__(self, *parts: Sequence):
-        self.parts = parts
+        self.parts, self.ends = parts, list(accumulate(map(len, parts)))
 
     def __len__(self):
-        return sum(map(len, self.parts))
+        return self.ends[-1] if self.ends else 0
 
     def __iter__(self):
         return chain.from_iterable(self.parts)
@@ -337,10 +337,9 @@ class Concatenation(StoredSequence):
         if isinstance(place, slice):
             return [self[k] for k in range(*place.indices(len(self)))]
         place = range(len(self))[place]
-        for part in self.parts:
-            if place < len(part):
-                return part[place]
-            place -= len(part)
+        number = bisect_right(self.ends, place)
+        part = self.parts[number]
+        return part[place - self.ends[number] + len(part)]
 
 
 class ChunkedSequence(StoredSequence):

@@ -53,6 +53,7 @@ def decode_blocks(
     if not encoding.startswith("utf-8"):
         _add(notes, f"read as {encoding.upper()}, not UTF-8")
     decoder, before, lines, ascii_only = codecs.getincrementaldecoder(encoding)(), 0, 0, True
+    joined = False
     for block in chain([head], blocks, [b""]):
         kept, _ = decoder.getstate()
         try:
@@ -75,7 +76,8 @@ def decode_blocks(
                 f"example: {_conversion(path, packed, 'utf-16')}"
             )
         if "\ufeff" in text:
-            if lines or text.index("\ufeff"):
+            if not joined and (lines or text.index("\ufeff")):
+                joined = True
                 line = lines + text.count("\n", 0, text.index("\ufeff")) + 1
                 _add(notes, f"a byte order mark inside the file was removed (first in line {line})")
             text = text.replace("\ufeff", "")

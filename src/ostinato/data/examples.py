@@ -95,8 +95,10 @@ class Examples:
         order = indices_of(range(count), count)
         np.random.default_rng([seed, 7]).shuffle(order)
         if by is not None and held < STRATIFIED_ROWS:
-            column, numbers = self[by], {}
-            labels = [numbers.setdefault(column[int(k)], len(numbers)) for k in order]
+            # read in order, because rows of a column on disk are read together
+            kinds, numbers = {}, {}
+            column = [kinds.setdefault(label, len(kinds)) for label in self[by]]
+            labels = [numbers.setdefault(column[k], len(numbers)) for k in order]
             order = order[np.argsort(labels, kind="stable")]
             # rows at even distances have each label as often as its share
             taken = ((np.arange(held) + 0.5) * count / held).astype(int)

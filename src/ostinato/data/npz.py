@@ -240,7 +240,8 @@ def read_labelled_arrays(
         return Labelled(None, numbers, None, {"numbers": x}, dtype, _summary(arrays, numbers, x))
     labels, names = arrays[y], arrays.get("names")
     if labels.dtype.kind == "f" and all(
-        np.isfinite(block).all() and (block == np.floor(block)).all() for block in blocks_of(labels)
+        (np.abs(block) < 2.0**63).all() and (block == np.floor(block)).all()
+        for block in blocks_of(labels)
     ):
         # whole numbers that were stored as floats
         labels = np.asarray(labels[:]).astype(np.int64)
@@ -249,6 +250,8 @@ def read_labelled_arrays(
             f"{str(path)!r}: {y!r} has dtype {labels.dtype} and shape {labels.shape}; it should be "
             f"({len(numbers)},) integers or text, one for each sequence in {x!r}"
         )
+    if names is not None and labels.dtype.kind == "b":
+        labels = np.asarray(labels[:]).astype(np.int64)
     if names is not None and labels.dtype.kind in "iu":
         least, most = least_and_most(labels)
         if least < 0 or most >= len(names):

@@ -141,7 +141,7 @@ def read_labelled(
             f"{str(path)!r} has the columns {listed(table.names)}, none with texts or numbers to "
             "learn from; name one: text=... or columns=[...]"
         )
-    labels = table.nonempty_texts(label, "label") if label and like is None else None
+    labels = _labels(table, label) if like is None else None
     used: dict[str, str | list[str]] = {"numbers": columns} | ({"label": label} if label else {})
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
@@ -152,18 +152,13 @@ def read_labelled(
     found = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}")
     summary = table.summary(found, *_label_use(label, labels), left_out=left_out)
     sequences, cut = table.sequences(columns, shape)
-    if cut:
-        summary = summary.with_note(
-            f"{cut:,} row{' ends' if cut == 1 else 's end'} early, where numbers are missing"
-        )
-    return Labelled(
-        None,
-        sequences,
-        labels and label_texts(labels),
-        used,
-        TEXT_DTYPE,
-        summary,
-    )
+    summary = summary.with_early_ends(cut)
+    return Labelled(None, sequences, labels, used, TEXT_DTYPE, summary)
+
+
+def _labels(table: Table, label: str | None) -> Sequence[str] | None:
+    """The labels in the form of `values.label_text`; None without a label column."""
+    return None if label is None else label_texts(table.nonempty_texts(label, "label"))
 
 
 def _names(columns: str | list[str] | None) -> list[str]:
@@ -197,7 +192,7 @@ def _texts(
         label = next(name for name in table.names if name != text)
     if label is None and required:
         raise no_label(table, text, [name for name in table.names if name not in left_out])
-    labels = table.nonempty_texts(label, "label") if label and labelled else None
+    labels = _labels(table, label) if labelled else None
     for name in table.names:
         if name not in (text, label) and name not in left_out and table.is_text(name):
             if profile(table, name).is_prose:
@@ -206,7 +201,7 @@ def _texts(
         ColumnUse("text", [text]), *_label_use(label, labels), left_out=left_out
     )
     used: dict[str, str | list[str]] = {"text": text} | ({"label": label} if label else {})
-    return Labelled(table.texts(text), None, labels and label_texts(labels), used, summary=summary)
+    return Labelled(table.texts(text), None, labels, used, summary=summary)
 
 
 def _label_of_numbers(
@@ -255,7 +250,7 @@ def _label_use(label: str | None, labels: Iterable[str] | None) -> list[ColumnUs
     """The use of the label column, if there is one, with the counts of its labels."""
     if label is None:
         return []
-    found = labels_found(label_texts(labels)) if labels is not None else ""
+    found = labels_found(labels) if labels is not None else ""
     return [ColumnUse("label", [label], found)]
 
 
@@ -311,7 +306,7 @@ def _repeats(texts: Sequence[str]) -> bool:
 def _long_form(
     table: Table, order: str, columns: list[str], labels: Sequence[str] | None, taken: dict
 ) -> Labelled:
-    values, labels = table.numbers(columns), labels and label_texts(labels)
+    values = table.numbers(columns)
     # the number of each sequence; the sequence of each row; the label of each sequence, and the
     # first row with another label
     numbers, places, firsts, others = {}, array("I"), [], {}

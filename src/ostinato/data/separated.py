@@ -7,7 +7,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +24,7 @@ SAMPLE = 50
 FASTTEXT = "__label__"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 _NUMBER = re.compile(
-    r"\s*([-+−]?[\d.,' \u00a0]*\d[\d.,]*(e[-+]?\d+)?\s*%?|[-+]?(nan|inf))\s*", re.IGNORECASE
+    r"\s*([-+−]?[\d.,' \u00a0]*\d[.,]*(e[-+]?\d+)?\s*%?|[-+]?(nan|inf))\s*", re.IGNORECASE
 )
 # Usual column names. They also identify the header of a file with one column.
 LABEL_COLUMNS = (
@@ -151,23 +151,17 @@ def read_layout(
     head = [line for line in islice(read_lines(path, notes=notes), 2 * SAMPLE) if line.strip()]
     if head and head[0].lstrip().startswith(FASTTEXT) and header is None:
         notes.append(f"{FASTTEXT} starts the label of each line (fastText format)")
-        return Layout(["label", "text"], _fasttext_rows(path), "none")
+        return Layout(["label", "text"], _fasttext_rows(path, notes), "none")
     separator, quoted = _separator_of(kind, head)
     if separator != {".csv": ","}.get(kind, "\t") and any(separator in line for line in head):
         notes.append(f"columns are separated by {SEPARATORS[separator]}")
-    rows = _equal_rows(path, separator, quoted=quoted)
+    rows = _equal_rows(path, separator, quoted=quoted, notes=notes)
     first = next(rows)
     rest = list(islice(rows, SAMPLE))
     fields = [row for _, row in rest]
     if header if header is not None else is_header(first[1], fields):
-        return Layout(_header_names(first[1], path), _chained(rest, rows), "yes")
-    return Layout(numbered(len(first[1])), _chained([first, *rest], rows), "no")
-
-
-def _chained(begun: list, rows: Iterator) -> Iterator:
-    yield from begun
-    begun.clear()
-    yield from rows
+        return Layout(_header_names(first[1], path), chain(rest, rows), "yes")
+    return Layout(numbered(len(first[1])), chain([first, *rest], rows), "no")
 
 
 # ---------------------------------------------------------------- separators
@@ -230,11 +224,13 @@ def is_number(field: str) -> bool:
 # ---------------------------------------------------------------- rows
 
 
-def _equal_rows(path: Path, separator: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+def _equal_rows(
+    path: Path, separator: str, *, quoted: bool, notes: list[str]
+) -> Iterator[tuple[int, list[str]]]:
     """The rows, which must have as many fields as the first."""
     # An empty line is a row (an empty text) only in a file with one column, and not at its end.
     first, empty = None, []
-    for line, fields in (_quoted_rows if quoted else _literal_rows)(path, separator):
+    for line, fields in (_quoted_rows if quoted else _literal_rows)(path, separator, notes):
         if not fields:
             empty.append(line)
             continue
@@ -255,20 +251,20 @@ def _equal_rows(path: Path, separator: str, *, quoted: bool) -> Iterator[tuple[i
         yield line, fields
 
 
-def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _literal_rows(path: Path, separator: str, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The number and the fields of each line; an empty line has no fields."""
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, notes=notes), 1):
         if separator == " ":
             yield number, line.split()
         else:
             yield number, line.split(separator) if line else []
 
 
-def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _quoted_rows(path: Path, separator: str, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The first line number and the fields of each row; an empty line has no fields."""
     csv.field_size_limit(max(FIELD, csv.field_size_limit()))
     reader = csv.reader(
-        (line + "\n" for line in read_lines(path)), delimiter=separator, strict=True
+        (line + "\n" for line in read_lines(path, notes=notes)), delimiter=separator, strict=True
     )
     start = 1
     try:
@@ -283,16 +279,16 @@ def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _fasttext_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _fasttext_rows(path: Path, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
     """The label and the text of each line in the format of fastText.
 
     Source:
         fasttext.cc/docs/en/supervised-tutorial.html
     """
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, notes=notes), 1):
         if not line.strip():
             continue
-        label, _, text = line.strip().partition(" ")
+        label, text = [*line.split(None, 1), ""][:2]
         where = f"{str(path)!r} line {number}"
         if not label.startswith(FASTTEXT) or label == FASTTEXT:
             raise InputError(
@@ -330,7 +326,7 @@ def names_columns(first: list[str], rest: list[list[str]]) -> bool:
     words = [field for field in first if not is_number(field)]
     known = any(_is_usual(field) for field in first)
     if not known and any(
-        field.strip() and not is_number(field) and field == row[place]
+        field == row[place] and field.strip() and not is_number(field)
         for place, field in enumerate(first)
         for row in rest
         if len(row) == len(first)

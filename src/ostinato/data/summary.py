@@ -74,17 +74,11 @@ class DataSummary:
         """The summary with more notes; a note that it has already is not repeated."""
         return replace(self, notes=list(dict.fromkeys([*self.notes, *notes])))
 
-    def with_detail(self, role: str, detail: str) -> "DataSummary":
-        """The summary with a detail added to the columns of a role."""
-        return replace(
-            self,
-            columns=[
-                replace(use, detail=", ".join(filter(None, [use.detail, detail])))
-                if use.role == role
-                else use
-                for use in self.columns
-            ],
-        )
+    def with_early_ends(self, count: int) -> "DataSummary":
+        """The summary with a note about rows whose last numbers are missing, if there are any."""
+        ended = "row ends" if count == 1 else "rows end"
+        note = f"{count:,} {ended} early, where numbers are missing"
+        return self.with_note(note) if count else self
 
     def lines(self, say: Callable[..., str] = _english) -> Iterator[tuple[str, str]]:
         """The name and the text of each line of the summary, for a person.

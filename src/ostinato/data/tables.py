@@ -10,7 +10,7 @@ import json
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,7 +52,7 @@ def listed(names) -> str:
     )
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """The suffix of a file name in lower case, ignoring .gz."""
     path = Path(path)
     return Path(path.stem if is_packed(path) else path.name).suffix.lower()
@@ -322,7 +322,7 @@ def read_table(
         InputError: The file cannot be read, has an unsupported type, or has a broken row; the
             message names the line.
     """
-    path, kind = Path(path), _kind(path)
+    path, kind = Path(path), kind_of(path)
     if kind not in TABLE_SUFFIXES:
         check_not_empty(path)
         raise InputError(
@@ -415,13 +415,15 @@ def _read_json_lines(path: Path) -> Table:
 def _read_json(path: Path) -> Table:
     """A list of objects, an object of lists, or JSON lines in a file named .json."""
     notes: list[str] = []
-    lines = [line for line in islice(read_lines(path, notes=notes), 1000) if line.strip()]
-    if len(lines) > 1 and all(line.strip().startswith("{") for line in lines):
+    lines = read_lines(path, notes=notes)
+    head = list(islice(lines, 1000))
+    filled = [line for line in head if line.strip()]
+    if len(filled) > 1 and all(line.strip().startswith("{") for line in filled):
         with contextlib.suppress(ValueError):
-            json.loads(lines[0])
+            json.loads(filled[0])
             return _read_json_lines(path)
     try:
-        content = parse_json("\n".join(read_lines(path)))
+        content = parse_json("\n".join(chain(head, lines)))
     except ValueError as error:
         raise InputError(
             f"{str(path)!r} is not valid JSON: {error}; write a list of objects: "
@@ -447,8 +449,12 @@ def _records_of_columns(path: Path, content: dict) -> list:
     """The records of an object of columns: {"text": [...], "label": [...]}; the columns may also be
     objects with a value for each row number, as pandas writes them.
     """
+    # in the order of the first, because each may have another
+    rows = next((column for column in content.values() if isinstance(column, dict)), {})
     columns = {
-        name: list(column.values()) if isinstance(column, dict) else column
+        name: [column[row] for row in rows]
+        if isinstance(column, dict) and column.keys() == rows.keys()
+        else column
         for name, column in content.items()
     }
     lists = [name for name, column in columns.items() if isinstance(column, list)]
@@ -461,7 +467,11 @@ def _records_of_columns(path: Path, content: dict) -> list:
             )
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
     # one list of records, with other fields next to it: {"version": ..., "data": [...]}
-    records = [name for name in lists if content[name] and isinstance(content[name][0], dict)]
+    records = [
+        name
+        for name, column in content.items()
+        if isinstance(column, list) and column and isinstance(column[0], dict)
+    ]
     if len(records) != 1:
         raise InputError(
             f"{str(path)!r} is an object with the fields {listed(content)}; write a list of "

@@ -99,9 +99,7 @@ class _SequenceRows:
         if labels:
             uses.append(ColumnUse("label", [], labels_found(labels)))
         summary = DataSummary(len(sequences), columns=uses, notes=notes)
-        if self.short:
-            ended = "row ends" if self.short == 1 else "rows end"
-            summary = summary.with_note(f"{self.short:,} {ended} early, where numbers are missing")
+        summary = summary.with_early_ends(self.short)
         columns: dict[str, str | list[str]] = {"numbers": "values"}
         if self.labels:
             columns["label"] = label
@@ -133,21 +131,15 @@ def read_uea(path: Path, *, labelled: bool = True) -> Labelled:
 
 def _numbers(texts: Sequence[str], where: str) -> np.ndarray:
     """Numbers as float64; "?" and "NaN" are missing."""
-    try:
-        return np.array([np.nan if text.strip() == "?" else float(text) for text in texts])
-    except ValueError:
-        wrong = next(text for text in texts if text.strip() != "?" and not _is_float(text))
-        raise InputError(
-            f"{where}: {wrong.strip()[:40]!r} is not a number; fix the value, or remove the row"
-        ) from None
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    numbers = np.empty(len(texts))
+    for place, text in enumerate(texts):
+        try:
+            numbers[place] = np.nan if text.strip() == "?" else float(text)
+        except ValueError:
+            raise InputError(
+                f"{where}: {text.strip()[:40]!r} is not a number; fix the value, or remove the row"
+            ) from None
+    return numbers
 
 
 # ---------------------------------------------------------------- .ts
@@ -160,8 +152,7 @@ def _read_ts(
     for number, line in lines:
         where = f"{str(path)!r} line {number}"
         if not begun:
-            word, _, rest = line.partition(" ")
-            key, value = word.lower(), rest.strip().lower()
+            key, value = [*line.lower().split(None, 1), ""][:2]
             if not key.startswith("@"):
                 raise InputError(f"{where} is data before @data; write @data before the first row")
             if key == "@timestamps" and value == "true":
@@ -199,21 +190,35 @@ def _read_arff(
     rows = _SequenceRows(path)
     # the name of each attribute, and whether it is a class
     attributes: list[tuple[str, bool]] = []
-    relational = begun = False
+    relational = False
+    for number, line in lines:
+        key = line.split(None, 1)[0].lower()
+        if key == "@data":
+            break
+        if key == "@attribute":
+            name, kind = _attribute(
+                line[len("@attribute") :].strip(), f"{str(path)!r} line {number}"
+            )
+            if kind.lower().startswith("relational"):
+                relational = True
+                attributes.append((name, False))
+            elif not relational or kind.startswith("{"):
+                attributes.append((name, kind.startswith("{")))
+    classes = [place for place, (_, is_class) in enumerate(attributes) if is_class]
+    if len(classes) > 1:
+        names = ", ".join(repr(attributes[place][0]) for place in classes)
+        raise InputError(
+            f"{str(path)!r} has several nominal attributes ({names}); keep one, the label"
+        )
+    others = [place for place in range(len(attributes)) if place not in classes]
+    if relational and len(others) > 1:
+        names = ", ".join(repr(attributes[place][0]) for place in others)
+        raise InputError(
+            f"{str(path)!r} has a relational attribute next to others ({names}); keep it and the "
+            "label"
+        )
     for number, line in lines:
         where = f"{str(path)!r} line {number}"
-        if not begun:
-            word, _, rest = line.partition(" ")
-            key = word.split("\t")[0].lower()
-            if key == "@attribute":
-                name, kind = _attribute(line[len("@attribute") :].strip(), where)
-                if kind.lower().startswith("relational"):
-                    relational = True
-                    attributes.append((name, False))
-                elif not relational or kind.startswith("{"):
-                    attributes.append((name, kind.startswith("{")))
-            begun = key == "@data"
-            continue
         if line.startswith("{"):
             raise InputError(
                 f"{where}: sparse rows are not supported; write every value of the row"
@@ -224,20 +229,14 @@ def _read_arff(
                 f"{where} has {len(fields)} values, and the file has {len(attributes)} "
                 "attributes; fix the line"
             )
-        classes = [place for place, (_, is_class) in enumerate(attributes) if is_class]
-        if len(classes) > 1:
-            names = ", ".join(repr(attributes[place][0]) for place in classes)
-            raise InputError(
-                f"{str(path)!r} has several nominal attributes ({names}); keep one, the label"
-            )
         label = fields[classes[0]].strip("'\" ") if classes else None
-        kept = [field for place, field in enumerate(fields) if place not in classes]
+        kept = [fields[place] for place in others]
         if relational:
             values = [_numbers(one.split(","), where) for one in re.split(r"\\n|\n", kept[0])]
         else:
             values = [_numbers(kept, where)]
         rows.add(where, values, label)
-    name = next((name for name, is_class in attributes if is_class), "class")
+    name = attributes[classes[0]][0] if classes else "class"
     return rows.labelled(label=name, labelled=labelled, notes=notes)
 
 

@@ -269,9 +269,9 @@ def labels_as_given(labels: Sequence[str], kind: str) -> np.ndarray:
     """
     if kind == "bool":
         return np.array([label.lower() in ("true", "1") for label in labels], bool)
-    if kind == "text":
-        return np.array(labels, np.str_)
-    return np.array([float(label) for label in labels], np.int64 if kind == "int" else np.float64)
+    if kind == "int":
+        return np.array([int(label) for label in labels], np.int64)
+    return np.array(labels, np.float64 if kind == "float" else np.str_)
 
 
 def scaling(dtype: str | None) -> str:

@@ -1,6 +1,5 @@
 """Private: pretrained word vectors from text files, as word2vec, GloVe and fastText write them."""
 
-import math
 from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
@@ -8,13 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .tables import read_lines
+from .separated import read_lines
 from .text import compose
 
 __all__ = ["read_word_vectors", "vector_size"]
 
 # Largest number of numbers of a word.
 MAX_SIZE = 16384
+# Largest number in float32.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def vector_size(path: Path) -> int:
@@ -61,7 +62,7 @@ def read_word_vectors(
     first = True
     for number, line in enumerate(read_lines(path), 1):
         # a word can contain spaces
-        word, *values = line.strip().rsplit(" ", size)
+        word, *values = line.strip().rsplit(None, size) or [""]
         header, first = first and len(values) == 1 and word.isdecimal(), first and not word
         if not word or header:
             continue
@@ -82,7 +83,7 @@ def _numbers(path: Path, number: int, values: list[str]) -> np.ndarray:
     """The numbers of a line."""
     for value in values:
         try:
-            finite = math.isfinite(float(value))
+            finite = abs(float(value)) <= LARGEST
         except ValueError:
             finite = False
         if not finite:

@@ -188,11 +188,9 @@ def _frames(
             f"{str(data)!r} has no frame labels; give an npz file with x and an array of labels "
             "(clips, frames)"
         )
+    classes = [label_text(name) for name in clips.classes or ()]
     labels = (
-        LazySequence(
-            len(clips.labels),
-            lambda k: [label_text(clips.classes[number]) for number in clips.labels[k]],
-        )
+        LazySequence(len(clips.labels), lambda k: [classes[number] for number in clips.labels[k]])
         if labelled
         else None
     )
