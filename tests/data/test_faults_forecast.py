@@ -274,6 +274,21 @@ CASES = {
             table("d;y", DAYS[:3], ["1,5", "1.5", "2,5"], mark=";"),
             error="the column 'y' has '1,5' and '1.5', with different decimal marks",
         ),
+        # a group of thousands does not start with 0
+        case(
+            table("d;y", DAYS[:3], ["0.123", "0,456", "0.789"], mark=";"),
+            error="the column 'y' has '0.123' and '0,456', with different decimal marks",
+        ),
+        case(
+            table("d;y", DAYS[:3], ["1.100", "2.300", "1.250"], mark=";"),
+            Read(values=[1100, 2300, 1250], said="decimal commas, thousands separators"),
+            decimal=",",
+        ),
+        case(
+            table("d;y", DAYS[:3], ["1.100", "2.300", "1.5"], mark=";"),
+            Read(values=[1.1, 2.3, 1.5]),
+            decimal=",",
+        ),
     ],
     "thousands separators": [
         case(table("d,y", DAYS, [f'"{y:,.2f}"' for y in COUNTED]), Read(values=COUNTED)),

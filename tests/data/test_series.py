@@ -181,6 +181,25 @@ def test_rows_of_several_series_stand_together_in_order(read):
 
 
 @pytest.mark.parametrize(
+    "times, ends",
+    [
+        (
+            [f"{day}.{month}.2024" for month in (2, 3) for day in range(1, 30)],
+            "1.2.2024, 29.3.2024",
+        ),
+        ([f"{step}" for step in range(2, 13)], "2, 12"),
+    ],
+)
+def test_the_summary_has_the_first_and_the_last_time_of_all_series(read, times, ends):
+    first, last = ends.split(", ")
+    rows = [f"{name},{time},{k * k}" for name in "AB" for k, time in enumerate(times)]
+    # the second series begins earlier than the first, and ends later
+    rows = rows[1 : len(times) - 1] + rows[len(times) :]
+    detail = read("\n".join(["shop,t,y", *rows]) + "\n").summary.columns[0].detail
+    assert detail.startswith(f"{first} to {last}")
+
+
+@pytest.mark.parametrize(
     "head, rows, identity, names",
     [
         # a column of whole numbers, recognised by its name

@@ -11,6 +11,7 @@ import pytest
 
 from ostinato.errors import InputError
 from ostinato.tasks import Forecaster, load
+from ostinato.tasks.forecast_selection import select
 from places import SHARED
 from runs import without_time
 
@@ -374,6 +375,47 @@ def test_what_a_long_series_is_like_is_found_from_its_end(monkeypatch):
     record = task.metadata.series[0]
     assert record.step == [np.abs(np.diff(learned)).mean()] and record.level[0] == [learned.mean()]
     assert (task.result.rows, task.result.held_out_rows) == (2040, 360)
+
+
+@pytest.mark.parametrize(
+    "count, held_out, limits",
+    [
+        (160, 0.15, {}),
+        # a held-out part longer than what the methods are fitted to and compared on
+        (160, 0.5, {"FITTED_VALUES": 60, "COMPARED_ORIGINS": 40}),
+        # a network whose first forecast comes after the start of the held-out part
+        (60, 0.6, {}),
+    ],
+)
+def test_the_network_and_the_other_methods_are_compared_on_the_same_held_out_values(
+    monkeypatch, count, held_out, limits
+):
+    values = np.random.default_rng(0).normal(size=count).cumsum()
+    start, walks, compared = count - round(held_out * count), [], []
+    walk = Forecaster._walk
+
+    def walk_and_tell(self, network, one, origins, steps):
+        if steps > 1:
+            walks.append(one.y[:][origins, 0])
+        return walk(self, network, one, origins, steps)
+
+    def select_and_tell(rolled, network, origins, most):
+        held = rolled.wanted[len(rolled.wanted) - rolled.held_out :, 0]
+        compared.append((held, held[origins]))
+        return select(rolled, network, origins, most)
+
+    with monkeypatch.context() as patch:
+        for name, limit in limits.items():
+            patch.setattr(f"ostinato.tasks.forecast.{name}", limit)
+        patch.setattr("ostinato.tasks.forecast.select", select_and_tell)
+        patch.setattr(Forecaster, "_walk", walk_and_tell)
+        Forecaster(hidden=4, steps=2, season=8, power=1, horizon=3, held_out=held_out).fit(
+            values, threads=1
+        )
+    assert compared
+    for (held, wanted), known in zip(compared, walks):
+        assert held.tolist() == values[start : start + len(held)].tolist()
+        assert wanted.tolist() == known.tolist()
 
 
 def test_the_end_of_a_series_is_held_out(trained):

@@ -19,7 +19,7 @@ _NUMBER = re.compile(
     rf"(?P<digits>\d[\d.,'’{_SPACES}]*?|\.\d+)(?P<power>[eE][-+]?\d+)?"
     rf"[{_SPACES}]?(?P<scale>[KMBTkmb]?)[{_SPACES}]?(?P<unit>%|[$€£¥₩]|원|)"
 )
-_GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
+_GROUPED = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
 _SPACED = re.compile(rf"\d{{1,3}}(?:[{_SPACES}'’]\d{{3}})+(?:[.,]\d+)?")
 
 
@@ -42,11 +42,6 @@ class NumberFormat:
     unit: str = ""
     grouped: bool = False
     scaled: bool = False
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the numbers are those of Python and JSON."""
-        return self == NumberFormat()
 
     def number(self, text: str) -> float | None:
         """The number in a text: NaN if it is missing, None if it is not written in this format."""
@@ -109,6 +104,7 @@ class FormatEvidence:
         numbers: Number of values that are numbers in some format.
         decimals: The decimal marks that values show, each with a value.
         either: A value such as 1,100, which may be 1100 or 1.1, or "".
+        pointed: There are values such as 1.100, which are 1100 if the decimal mark is ",".
         small, large: Number of whole numbers without a separator that have up to three digits, and
             more.
         grouped, scaled: As in `NumberFormat`.
@@ -119,6 +115,7 @@ class FormatEvidence:
     numbers: int = 0
     decimals: dict[str, str] = field(default_factory=dict)
     either: str = ""
+    pointed: bool = False
     small: int = 0
     large: int = 0
     grouped: bool = False
@@ -162,13 +159,15 @@ class FormatEvidence:
             self.decimals.setdefault(other, text)
             self.grouped = True
         elif last == ",":
-            if _GROUPED[","].fullmatch(digits) and not digits.startswith("0"):
+            if _GROUPED[","].fullmatch(digits):
                 self.either = self.either or text
             elif fraction:
                 self.decimals.setdefault(",", text)
             else:
                 return False
-        elif not _GROUPED["."].fullmatch(digits):
+        elif _GROUPED["."].fullmatch(digits):
+            self.pointed = True
+        else:
             self.decimals.setdefault(".", text)
         return True
 
@@ -197,5 +196,5 @@ class FormatEvidence:
             decimal = "."
         decimal = decimal or "."
         unit = max(self.units, key=lambda one: (self.units[one], one), default="")
-        grouped = self.grouped or bool(self.either and decimal == ".")
+        grouped = self.grouped or (bool(self.either) if decimal == "." else self.pointed)
         return NumberFormat(decimal, unit, grouped, self.scaled)

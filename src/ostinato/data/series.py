@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .clock import Clock, regular_clock, steps_between
+from .dates import dates_array
 from .disk import StoredArray
 from .number_formats import NumberFormat
 from .series_columns import (
@@ -17,6 +18,7 @@ from .series_columns import (
     SeriesTable,
     TimeColumn,
     check_dates,
+    codes_of,
     date_form,
     identity_columns,
     time_column,
@@ -100,7 +102,7 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
     names = options.columns or columns_to_forecast(found, used)
     formats = {name: _format(found, name) for name in [*names, *known]}
     labels = _labels(found, identity)
-    codes = _codes(labels, len(found.table))
+    codes = np.zeros(len(found.table), np.int64) if labels is None else codes_of(labels)
     if int(codes.max(initial=0)) == 0 and not options.series:
         labels, identity = None, []
     form, moments = None, time.numbers if time else None
@@ -190,14 +192,6 @@ def _labels(found: SeriesTable, identity: list[str]) -> list[str] | None:
     return [" / ".join(parts) for parts in zip(*columns)]
 
 
-def _codes(labels: list[str] | None, count: int) -> np.ndarray:
-    """The number of the series of each row."""
-    if labels is None:
-        return np.zeros(count, np.int64)
-    numbers: dict[str, int] = {}
-    return np.fromiter((numbers.setdefault(one, len(numbers)) for one in labels), np.int64, count)
-
-
 def _order(
     found: SeriesTable, time: TimeColumn | None, moments: np.ndarray | None, codes: np.ndarray
 ) -> np.ndarray:
@@ -244,7 +238,7 @@ def _uses(
     """The use of each column."""
     uses = []
     if time is not None and texts:
-        detail = f"{min(texts)} to {max(texts)}" if labels else f"{texts[0]} to {texts[-1]}"
+        detail = " to ".join(_first_and_last(time, form, labels, texts))
         if form is None:
             detail += ", not dates: steps are called +1, +2, ..."
         else:
@@ -260,6 +254,27 @@ def _uses(
             columns = [name for name in some if str(formats[name] or "") == kind]
             uses.append(ColumnUse(role, columns, kind))
     return uses
+
+
+def _first_and_last(
+    time: TimeColumn, form: str | None, labels: list[str] | None, texts: Sequence[str]
+) -> tuple[str, str]:
+    """The first time and the last time of all series."""
+    if labels is None:
+        return texts[0], texts[-1]
+    starts = [k for k in range(len(texts)) if not k or labels[k] != labels[k - 1]]
+    firsts, lasts = (
+        [texts[k] for k in rows] for rows in (starts, [*(k - 1 for k in starts[1:]), -1])
+    )
+    # the rows of each series are in order, but text is not in the order of time
+    if form is not None:
+        firsts, lasts = (
+            [text for _, text in sorted(zip(dates_array(some, form), some))]
+            for some in (firsts, lasts)
+        )
+    elif time.numbers is not None:
+        firsts, lasts = sorted(firsts, key=float), sorted(lasts, key=float)
+    return firsts[0], lasts[-1]
 
 
 def _summary(found: SeriesTable, uses: list[ColumnUse], count: int) -> DataSummary:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import numpy as np
 
 from ..errors import InputError
 from .clock import Clock, regular_clock, steps_between
-from .dates import STYLED, column_forms, dates_array, read_date, styled, write_date
+from .dates import STYLED, column_forms, date_of, dates_array, read_date, styled
 from .disk import ChunkedSequence
+from .number_formats import NumberFormat
 from .tables import Table, as_numbers, listed
 
 # Usual names of columns, in lower case.
@@ -87,6 +87,7 @@ class SeriesTable:
         options: What is known of it.
         left_out: The reason for each column that is not read.
         notes: What was decided, for the summary.
+        formats: The result of `series_numbers.number_format` for each column that was asked for.
     """
 
     table: Table
@@ -94,6 +95,7 @@ class SeriesTable:
     options: SeriesOptions
     left_out: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    formats: dict[str, NumberFormat | str | None] = field(default_factory=dict)
 
     @property
     def in_memory(self) -> bool:
@@ -302,7 +304,7 @@ def _is_ordered_in_series(found: SeriesTable, values: np.ndarray, free: list[str
         name for name in free if found.is_text(name) or name.strip().casefold() in ID_NAMES
     ]
     for name in names:
-        codes = _codes(found.texts(name))
+        codes = codes_of(found.texts(name))
         order = np.argsort(codes, kind="stable")
         same = np.diff(codes[order]) == 0
         if same.any() and (np.diff(values[order])[same] > 0).all():
@@ -315,13 +317,10 @@ def check_dates(found: SeriesTable, time: TimeColumn) -> None:
     if time.bad is None:
         return
     text, form = time.texts[time.bad], time.forms[0]
-    example = next((other for other in time.texts if read_date(other, form)), "")
     clock = found.options.clock
     if clock is not None and form == clock.format:
-        raise InputError(
-            f"{found.line(time.bad)}: {text!r} is not in the training date format; write it as "
-            f"{write_date(datetime(2024, 12, 31), form)!r}"
-        )
+        date_of(text, form, found.line(time.bad))
+    example = next((other for other in time.texts if read_date(other, form)), "")
     empty = "it is empty" if not text else f"{text!r} is not a date"
     remedy = "remove the row" if time.bad == len(time.texts) - 1 else "fix it, or remove the row"
     raise InputError(
@@ -407,7 +406,7 @@ def identity_columns(
     for name in names if learned else ():
         if learned.issuperset(found.texts(name)):
             return [name]
-    times = _codes(time.texts)
+    times = codes_of(time.texts)
     count = len(times)
     usual = [name for name in names if name.strip().casefold() in ID_NAMES]
     if int(times.max(initial=-1)) + 1 == count:
@@ -448,7 +447,7 @@ def _place(found: SeriesTable, row: int) -> str:
     return f"line {lines[row]}" if lines else f"row {row + 1}"
 
 
-def _codes(texts: Sequence[str]) -> np.ndarray:
+def codes_of(texts: Sequence[str]) -> np.ndarray:
     """A number for each distinct text, in the order of their first rows."""
     numbers: dict[str, int] = {}
     return np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), np.int64)
@@ -462,7 +461,7 @@ def _identity_codes(
         values = found.plain(name)
         if values is None or (values % 1 != 0).any():
             return None
-    codes = _codes(found.texts(name))
+    codes = codes_of(found.texts(name))
     kinds = int(codes.max(initial=-1)) + 1
     return codes if trusted or kinds * ROWS_PER_SERIES <= count else None
 

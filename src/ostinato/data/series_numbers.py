@@ -17,28 +17,42 @@ SAMPLED_VALUES = 200
 
 def number_format(found: SeriesTable, name: str) -> NumberFormat | str | None:
     """The format of a column; the reason why it cannot be read; None for plain numbers."""
+    if name not in found.formats:
+        found.formats[name] = _format_of(found, name)
+    return found.formats[name]
+
+
+def _format_of(found: SeriesTable, name: str) -> NumberFormat | str | None:
     import polars
 
     if found.table.schema[name] != polars.String:
         return None
-    evidence, plain = FormatEvidence(), True
-    for series in found.table.series(name):
-        series = series.str.strip_chars()
-        filled = series.filter(~series.str.to_lowercase().is_in(list(MISSING)))
-        if plain and as_numbers(filled).is_not_null().all():
-            continue
-        plain = False
+    decimal, evidence = found.options.decimal, FormatEvidence()
+    plain = all(as_numbers(some).is_not_null().all() for some in _filled(found, name))
+    if plain and decimal != ",":
+        return None
+    for some in _filled(found, name):
         if not evidence.count:
             few = FormatEvidence()
-            few.add(islice(filled, SAMPLED_VALUES))
-            if not few.numbers:
-                return f"text, such as {filled[0]!r}"
-        evidence.add(filled)
-    if plain:
+            few.add(islice(some, SAMPLED_VALUES))
+            if not few.numbers and not plain:
+                return f"text, such as {some[0]!r}"
+        evidence.add(some)
+    # 1.100 is plain, but not with a decimal comma
+    if plain and (evidence.decimals or not evidence.pointed):
         return None
     if not evidence.is_numeric():
         return f"text, such as {_first_text(found, name)!r}"
-    return evidence.format(found.options.decimal)
+    return evidence.format(decimal)
+
+
+def _filled(found: SeriesTable, name: str):
+    """The stripped values of a column of text that are not missing, in parts with a value."""
+    for series in found.table.series(name):
+        series = series.str.strip_chars()
+        some = series.filter(~series.str.to_lowercase().is_in(list(MISSING)))
+        if len(some):
+            yield some
 
 
 def _first_text(found: SeriesTable, name: str) -> str:

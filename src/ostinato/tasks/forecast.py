@@ -10,7 +10,7 @@ import torch
 from ..data.batching import Buckets
 from ..data.clock import cycles_of, date_after
 from ..data.dates import date_of, write_date
-from ..data.disk import LazySequence, StoredArray, concatenated
+from ..data.disk import Concatenation, StoredArray, concatenated
 from ..data.examples import Examples
 from ..data.series import series_from
 from ..data.series_tables import IN_MEMORY, series_table
@@ -42,7 +42,7 @@ from .forecast_settings import (
     known_level,
     series_record,
 )
-from .metadata import KEPT_STEPS, ForecastMetadata, SeriesRecord
+from .metadata import ForecastMetadata, SeriesRecord
 from .options import LAGS, MAX_HORIZON, ForecastOptions
 from .reading import series_examples, series_options
 from .saved import Compared
@@ -66,7 +66,7 @@ INTERVAL_LEVELS = (0.8, 0.95)
 ORIGINS = 48
 # Maximum number of steps ahead at which the methods are compared.
 MAX_COMPARED = 48
-# Maximum number of held-out steps that the printed errors of the methods are from.
+# Maximum number of held-out steps, from their start, that the methods are compared on.
 COMPARED_ORIGINS = 2000
 # Maximum number of values, from the end of a series, used to find its power, scales, season and
 # trend.
@@ -180,7 +180,7 @@ class Forecaster(Task):
 
     def prepare(self, learned, every):
         options, names = self.options, every.about["names"]
-        spans = spans_of(learned)
+        spans, whole = spans_of(learned), spans_of(every)
         count = min(span.stop - span.start for span in spans)
         latest = max(STATISTICS_VALUES // len(names), 4 * (options.season or 1), MIN_STEPS)
         ends = [end_of(learned, span, latest) for span in spans]
@@ -211,14 +211,13 @@ class Forecaster(Task):
             )
         if clock:
             # the dates of the horizon must exist; checked before training
-            for span in spans_of(every):
+            for span in whole:
                 last = date_of(every["time"][span.stop - 1], clock.format, every.source)
                 date_after(last, clock, options.horizon)
         known = every.about.get("known") or []
-        longest = max(min(span.stop - span.start, FITTED_VALUES) for span in spans_of(every))
+        longest = max(min(span.stop - span.start, FITTED_VALUES) for span in whole)
         autoregression = max_lag(longest, season)
-        kept = max(window + reach, autoregression + season + 1, KEPT_STEPS, 4 * season)
-        self.metadata = ForecastMetadata(
+        metadata = ForecastMetadata(
             power,
             names,
             difference=difference,
@@ -230,16 +229,17 @@ class Forecaster(Task):
             compared=min(options.horizon, MAX_COMPARED),
             clock=clock,
             calendar=cycles_of(clock, count) if clock else [],
-            series=[
-                series_record(span, y, every, season, latest, kept, bool(clock), bool(known))
-                for span, y in zip(spans_of(every), ys)
-            ],
+            series=[],
             known=known,
             known_level=known_level(learned, spans, len(known), latest),
             windows=sum(
                 len(range(0, span.stop - span.start - window - reach, _stride(window)))
                 for span in spans
             ),
+        )
+        self.metadata = replace(
+            metadata,
+            series=[series_record(span, y, every, latest, metadata) for span, y in zip(whole, ys)],
         )
         found = {
             "power": power,
@@ -294,13 +294,11 @@ class Forecaster(Task):
     def problem(self, learned, measured):
         reader = self.reader
         self._watched = self._measurable(measured)
-        whole = reader.series(measured.about["past"], follow=False)
+        begun = reader.series(measured.about["past"], follow=False)
         ends = reader.series(measured, follow=False)
+        whole = [_after(one, end) for one, end in zip(begun, ends)]
         parts = []
-        for network, series in (
-            (self.model.network, whole),
-            (self.model.final, [_after(one, end) for one, end in zip(whole, ends)]),
-        ):
+        for network, series in ((self.model.network, begun), (self.model.final, whole)):
             windows, pairs = [], []
             for one in series:
                 x, change = reader.pairs(one, self._units)
@@ -314,36 +312,47 @@ class Forecaster(Task):
                 windows.append(reader.windows(x, change, last))
             if self.metadata.lags:
                 network.regress(_batches_of(pairs))
-            parts.append(_chained(windows))
-        self._compare(whole, ends)
-        return _ForecastProblem(self, *parts, self.encode(measured))
+            parts.append(Concatenation(*windows))
+        self._compare(whole, [len(one.y) for one in begun])
+        return _ForecastProblem(self, *parts, self._windows_of(self._watched))
 
-    def _compare(self, whole: list[SeriesSteps], ends: list[SeriesSteps]) -> None:
+    def _compare(self, whole: list[SeriesSteps], starts: list[int]) -> None:
         """Forecast from rolling origins by all methods but the network, and fit them to the whole
         series.
+
+        Args:
+            whole: The series.
+            starts: The number of the first held-out step of each.
         """
         season, compared, start = self.metadata.season, self.metadata.compared, time.perf_counter()
         self._held: dict[tuple[int, int], tuple[FittedMethods, RollingOrigins]] = {}
-        for one, end in zip(whole, ends):
-            count = max(0, FITTED_VALUES - len(end.y))
-            y = np.concatenate([one.y[max(0, len(one.y) - count) :], end.y[:]])
+        self._held_steps: dict[int, int] = {}
+        for one, first in zip(whole, starts):
+            self._held_steps[one.place] = len(one.y) - first
+            held = min(len(one.y) - first, COMPARED_ORIGINS)
+            # a long held-out part leaves enough values before it to fit to
+            past = max(FITTED_VALUES - held, FITTED_VALUES // 2)
+            y = one.y[max(0, first - past) : first + held]
+            latest = one.y[max(0, len(one.y) - FITTED_VALUES) :]
             for f in range(y.shape[1]):
                 place = one.place, f
-                self._held[place] = rolling_origins(
-                    y[:, f], season, min(len(end.y), len(y) - 1), compared
-                )
+                self._held[place] = rolling_origins(y[:, f], season, held, compared)
                 self.model.keep(
-                    place, fit_candidates(y[:, f], season, self.metadata.autoregression)
+                    place, fit_candidates(latest[:, f], season, self.metadata.autoregression)
                 )
         self._seconds = time.perf_counter() - start
 
     def encode(self, examples):
         """One window for each step of the examples: inputs and changes."""
+        return self._windows_of(self._measurable(examples))
+
+    def _windows_of(self, series: list[SeriesSteps]) -> Sequence:
+        """As `encode`, from `_measurable`."""
         found = []
-        for one in self._measurable(examples):
+        for one in series:
             x, change = self.reader.pairs(one, self._units)
             found.append(self.reader.windows(x, change, range(one.first, len(one.y))))
-        return _chained(found)
+        return Concatenation(*found)
 
     def collate(self, rows):
         return tuple(torch.stack(parts) for parts in zip(*rows))
@@ -371,20 +380,27 @@ class Forecaster(Task):
         alone = self.metadata.known or len(self.metadata.names) > 1
         most = 1.0 if alone else NETWORK_WEIGHT
         for one in self._watched:
-            origins = _even_origins(one.first, len(one.y) - 1)
+            start, stop = self._compared_steps(one)
+            origins = _even_origins(one.first, stop - 1)
             steps = self.metadata.compared
             network = self._walk(self.model.network, one, origins, steps)
             for f in range(network.shape[2]):
                 held = self._held[one.place, f][1]
                 self.model.choose(
-                    (one.place, f), select(held, network[:, :, f], origins - one.first, most)
+                    (one.place, f), select(held, network[:, :, f], origins - start, most)
                 )
+
+    def _compared_steps(self, one: SeriesSteps) -> tuple[int, int]:
+        """The numbers of the first held-out step of a series, and after the last compared one."""
+        held = self._held_steps[one.place]
+        start = len(one.y) - held
+        return start, start + min(held, COMPARED_ORIGINS)
 
     def combine(self, learned, watched, seconds):
         """The MASE of each method one step ahead in the held-out part, with its weight."""
         errors, weights = [], []
         for one in self._watched:
-            origins = np.arange(one.first, len(one.y))[-COMPARED_ORIGINS:]
+            origins = np.arange(one.first, self._compared_steps(one)[1])
             network = self._walk(self.model.network, one, origins, 1)[:, 0]
             wanted = self.reader.values(one.y[:][origins])
             for f, scale in enumerate(one.record.naive):
@@ -533,14 +549,14 @@ class Forecaster(Task):
         """One-step forecasts of every step of each series: predicted, wanted, last and seasonal
         values (T, F), and the intervals of each level.
         """
-        methods = self._methods(examples)
+        methods, series = self._methods(examples), self._measurable(examples)
         methods.network.eval()
         changes = StoredArray(np.float64, (len(self.metadata.names),))
         with torch.no_grad():
-            for x, _ in batches(self, self.encode(examples)):
+            for x, _ in batches(self, self._windows_of(series)):
                 changes.extend(methods.network(x)[0][:, -1].numpy())
         found, start = [], 0
-        for one in self._measurable(examples):
+        for one in series:
             origins = np.arange(one.first, len(one.y))
             change, start = changes[start : start + len(origins)], start + len(origins)
             y = one.y[:]
@@ -967,19 +983,6 @@ def _after(one: SeriesSteps, end: SeriesSteps) -> SeriesSteps:
         np.concatenate([one.known, end.known]),
         0,
     )
-
-
-def _chained(parts: list[Sequence]) -> Sequence:
-    """Several sequences as one."""
-    if len(parts) == 1:
-        return parts[0]
-    ends = np.cumsum([len(part) for part in parts])
-
-    def row_of(k: int):
-        part = int(np.searchsorted(ends, k, "right"))
-        return parts[part][k - int(ends[part]) + len(parts[part])]
-
-    return LazySequence(int(ends[-1]), row_of)
 
 
 def _batches_of(pairs: list[tuple[StoredArray, StoredArray]]):

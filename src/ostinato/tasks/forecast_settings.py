@@ -10,7 +10,7 @@ from ..data.examples import Examples
 from ..data.time_series import clock_season, divisor, has_season, power_of, season_of
 from ..errors import InputError
 from .forecast_series import SeriesSpan
-from .metadata import Past, SeriesRecord
+from .metadata import ForecastMetadata, Past, SeriesRecord
 
 __all__ = [
     "check_changing",
@@ -50,19 +50,12 @@ def common_season(ys: list[np.ndarray], clock: Clock | None, difference: bool, c
 
 
 def series_record(
-    span: SeriesSpan,
-    y: np.ndarray,
-    every: Examples,
-    season: int,
-    latest: int,
-    kept: int,
-    dated: bool,
-    known: bool,
+    span: SeriesSpan, y: np.ndarray, every: Examples, latest: int, metadata: ForecastMetadata
 ) -> SeriesRecord:
     """The scales of a series from the transformed values y of its training part."""
-    values = np.array(_column(every, "values")[max(span.start, span.stop - latest) : span.stop])
+    values = end_of(every, span, latest)
     # the end of the whole series, from which forecasts continue
-    start = max(span.start, span.stop - kept)
+    season, start = metadata.season, max(span.start, span.stop - metadata.kept)
     return SeriesRecord(
         span.name,
         step=divisor(np.abs(np.diff(y, axis=0)).mean(0), y),
@@ -71,8 +64,10 @@ def series_record(
         gap=divisor((y[: 1 - season] - y[season - 1 :]).std(0), y) if season > 1 else None,
         past=Past(
             np.array(_column(every, "values")[start : span.stop]).tolist(),
-            list(_column(every, "time")[start : span.stop]) if dated else None,
-            np.array(_column(every, "known")[start : span.stop], float).tolist() if known else None,
+            list(_column(every, "time")[start : span.stop]) if metadata.clock else None,
+            np.array(_column(every, "known")[start : span.stop], float).tolist()
+            if metadata.known
+            else None,
         ),
     )
 
