@@ -55,10 +55,10 @@ def read_ts(path: Path) -> Rows:
 
 def packaged(name: str) -> tuple[Rows, Rows] | None:
     """The training and the test part of a set in an installed package; None without one."""
-    for package, folder in (("aeon", "datasets/data"), ("sktime", "datasets/data")):
+    for package in ("aeon", "sktime"):
         found = importlib.util.find_spec(package)
         if found and found.submodule_search_locations:
-            place = Path(found.submodule_search_locations[0]) / folder / name
+            place = Path(found.submodule_search_locations[0]) / "datasets/data" / name
             parts = [place / f"{name}_{part}.ts" for part in ("TRAIN", "TEST")]
             if all(part.exists() for part in parts):
                 return read_ts(parts[0]), read_ts(parts[1])

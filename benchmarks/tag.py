@@ -66,8 +66,7 @@ def crfsuite(train, test) -> list[list[str]]:
 
 def ostinato(train, test, seed: int, options: dict) -> list[list[str]]:
     """The tags that a model with default options predicts."""
-    task = Tagger(seed=seed, **options).fit(train)
-    return [answer["tags"] for answer in task.predict(test[0])]
+    return Tagger(seed=seed, **options).fit(*train).predict(test[0])
 
 
 def shown(values: list[float]) -> str:

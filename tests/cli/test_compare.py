@@ -93,6 +93,8 @@ def test_many_models_are_several_tables_and_one_best(models, compared):
         ({"options.seed": 7}, "evaluated on other rows of the data"),
         ({"result.held_out_rows": 5}, "evaluated on other rows of the data"),
         ({"digest": None}, "is not known"),
+        # a run that was stopped after its first weights
+        ({"result": None}, "is not known"),
     ],
 )
 def test_metrics_that_do_not_compare_have_a_note_and_no_best(models, compared, change, said):

@@ -12,6 +12,7 @@ import torch
 from ostinato.data.files import read_json
 from ostinato.errors import InputError
 from ostinato.tasks import Classifier, load
+from ostinato.tasks.options import options_in_use
 from ostinato.tasks.task import Examples
 from runs import without_time
 
@@ -489,6 +490,7 @@ def test_words_start_from_their_pretrained_vectors(tmp_path, spelling):
     task = Classifier(**still, vectors=str(tmp_path / "v.txt"), spelling=spelling, lowercase=True)
     task.fit(TEXTS, LABELS, out=tmp_path / "m", threads=1)
     assert task.options.embedding == 2
+    assert options_in_use(task.options, task.metadata)["vectors"] == str(tmp_path / "v.txt")
     numbers = task.vocabulary.tokenizer.get_vocab()
     for member in task.members:
         table = member.words.words if spelling else member.embedding

@@ -404,6 +404,19 @@ def test_the_layer_over_the_words_can_be_looked_into(trained):
     assert gradients(inside.output_of, inside.x[0]).shape == (3,)
 
 
+def test_the_tag_that_is_looked_into_is_the_predicted_one():
+    task = Tagger(**SMALL | {"transitions": True}).fit(
+        WORDS, [[tag for _, tag in row] for row in TAGGED], threads=1
+    )
+    with torch.no_grad():
+        # no tag but A may end a sentence, whatever the network says
+        for tag in set(task.metadata.tags) - {"A"}:
+            task.model.crf.transitions[task.metadata.tags.index(tag), -1] = -1e4
+    (answer,) = task.predict_dicts(["can"])
+    assert answer["tags"] == ["A"]
+    assert task.inside(["can"]).explained.startswith("score of A for 'can'")
+
+
 def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
     code, printed, err = ostinato("inspect", trained[1], "they [bold] can [/b]")
     assert (code, err) == (0, "") and "[bold]" in printed and "[/b]" in printed

@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ..data.records import to_json
 from ..errors import InputError
 from ..options import flag
 from ..tasks import TASKS
 from ..tasks.saved import Saved, read_model
-from ..training.metric_names import TITLES, higher_is_better
+from ..training.metric_names import higher_is_better, title
 
 # Models in a table, so that it fits 80 columns.
 SIDE_BY_SIDE = 4
@@ -90,8 +89,8 @@ def _sizes(models: list[Saved]) -> dict[str, list]:
 
 
 def _metrics(models: list[Saved]) -> dict[str, list]:
-    results = [to_json(saved.config.result) for saved in models]
-    found = [result["metrics"] if result else {} for result in results]
+    results = [saved.config.result for saved in models]
+    found = [result.metrics if result else {} for result in results]
     names = dict.fromkeys(name for metrics in found for name in metrics)
     return {name: [metrics.get(name) for metrics in found] for name in names}
 
@@ -138,7 +137,7 @@ def _print(
                 _cell(value) + ("*" if best is not None and value == best else "")
                 for value in values[shown]
             ]
-            table.add_row(TITLES.get(name, name.replace("_", " ")), *cells)
+            table.add_row(title(name), *cells)
     Console(highlight=False, markup=False).print(table)
     if comparable and any(_best(name, values) is not None for name, values in parts[-1].items()):
         typer.echo("* best of all models")

@@ -364,14 +364,11 @@ class Classifier(Task):
 
     def _gains_by_standardising(self, learned: Examples) -> bool:
         """Whether a linear model of random kernels is better if each sequence is standardised."""
-        mean, scale = (
-            np.array(numbers, np.float32) for numbers in (self.metadata.mean, self.metadata.scale)
-        )
         count = min(len(learned), COMPARED_ROWS)
         chosen = np.random.default_rng([self.options.seed, 22]).permutation(len(learned))[:count]
         some = learned.take(np.sort(chosen))
-        labels = self._label_numbers(some)
-        rows = [(row - mean) / scale for row in some["x"]]
+        # the option is not known yet, so these are not standardised
+        labels, rows = self._label_numbers(some), self._linear_rows(some)[:]
         sizes = kernel_sizes(len(rows), max(1, max(map(len, rows))), features=2000)
         nats = []
         for form in (rows, [standardised(row) for row in rows]):
@@ -422,11 +419,16 @@ class Classifier(Task):
             return None
         return RandomKernels(metadata.units, len(metadata.labels), metadata.kernels)
 
-    def _linear_rows(self, examples: Examples) -> Sequence:
-        """The rows as the linear model reads them."""
+    def _linear_rows(self, examples: Examples, encoded: Sequence | None = None) -> Sequence:
+        """The rows as the linear model reads them.
+
+        Args:
+            examples: The rows.
+            encoded: The result of `encode`, if they have been encoded already.
+        """
         if self.is_text:
             return LazySequence(len(examples), lambda k: compose(examples["x"][k]))
-        encoded = self.encode(examples)
+        encoded = self.encode(examples) if encoded is None else encoded
         return LazySequence(len(encoded), lambda k: encoded[k][0])
 
     def _label_numbers(self, examples: Examples) -> np.ndarray:
@@ -442,8 +444,10 @@ class Classifier(Task):
         watched = watched.take(range(min(WATCHED_ROWS, len(watched))))
         labels = torch.from_numpy(self._label_numbers(watched))
         started = time.perf_counter()
-        linear.fit(self._linear_rows(learned), self._label_numbers(learned), seed=self.options.seed)
-        scores = linear(self._linear_rows(watched)[:])
+        rows, numbers = self._linear_rows(learned), self._label_numbers(learned)
+        linear.fit(rows, numbers, seed=self.options.seed)
+        others = self._linear_rows(watched)[:]
+        scores = linear(others)
         fitting = time.perf_counter() - started
         started = time.perf_counter()
         network = torch.cat([self.scores(batch) for batch in batches(self, self.encode(watched))])
@@ -461,13 +465,7 @@ class Classifier(Task):
         if self.is_text:
             return compared
         started = time.perf_counter()
-        nearest = torch.from_numpy(
-            nearest_labels(
-                self._linear_rows(learned),
-                self._label_numbers(learned),
-                self._linear_rows(watched),
-            )
-        )
+        nearest = torch.from_numpy(nearest_labels(rows, numbers, others))
         used = time.perf_counter() - started
         return [
             *compared,
@@ -480,13 +478,13 @@ class Classifier(Task):
         )
 
     def _scored(
-        self, examples: Examples
+        self, examples: Examples, encoded: Sequence
     ) -> Iterator[tuple[tuple[torch.Tensor, ...], torch.Tensor]]:
         """The batches, and the scores (B, C) of the network and the linear model together."""
         self.model.eval()
         linear, start = self.model.linear, 0
-        rows = self._linear_rows(examples) if linear and linear.weight > 0 else None
-        for batch in batches(self, self.encode(examples)):
+        rows = self._linear_rows(examples, encoded) if linear and linear.weight > 0 else None
+        for batch in batches(self, encoded):
             scores = self.scores(batch)
             if rows is not None:
                 some = rows[start : start + len(scores)]
@@ -495,10 +493,10 @@ class Classifier(Task):
             yield batch, scores
 
     @torch.no_grad()
-    def _all_scores(self, examples: Examples) -> Scores:
+    def _all_scores(self, examples: Examples, encoded: Sequence) -> Scores:
         """The scores of all rows, in order."""
         found = Scores(self)
-        for batch, scores in self._scored(examples):
+        for batch, scores in self._scored(examples, encoded):
             scores = scores.double().cpu()
             found.count(scores, batch[-1].cpu(), scores.argmax(1))
         return found
@@ -529,13 +527,8 @@ class Classifier(Task):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        numbers = label_numbers(self.metadata.labels, examples["label"], examples.source)
         # -1: a label that did not occur in training, which cannot be predicted
-        labels = (
-            repeat(-1)
-            if examples["label"] is None
-            else (numbers.get(label, -1) for label in examples["label"])
-        )
+        labels = repeat(-1) if examples["label"] is None else self._label_numbers(examples)
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
             raise InputError(
                 f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and "
@@ -652,7 +645,7 @@ class Classifier(Task):
         return Scores(self)
 
     def compute_metrics(self, examples):
-        return self._all_scores(examples).result()
+        return self._all_scores(examples, self.encode(examples)).result()
 
     @torch.no_grad()
     def probabilities(self, examples: Examples) -> np.ndarray:
@@ -660,7 +653,8 @@ class Classifier(Task):
         metadata's labels.
         """
         rows = [
-            torch.softmax(scores.double(), 1).cpu().numpy() for _, scores in self._scored(examples)
+            torch.softmax(scores.double(), 1).cpu().numpy()
+            for _, scores in self._scored(examples, self.encode(examples))
         ]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.metadata.labels)))
 
@@ -744,7 +738,7 @@ class Classifier(Task):
     def report_parts(self, examples):
         names, encoded = self.metadata.labels, self.encode(examples)
         scores, lengths = (
-            self._all_scores(examples),
+            self._all_scores(examples, encoded),
             np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
         )
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]

@@ -606,10 +606,16 @@ def options_in_use(options: Options, metadata: object) -> dict[str, object]:
     """
     skipped: set[str] = set()
     if isinstance(options, ClassifyOptions):
-        panels = _classify_panels(options, metadata)
-        skipped = {f.name for f in fields(options) if f.metadata["panel"] in panels}
         numbers = getattr(metadata, "units", None) is not None
+        panels = {TEXT_PANEL} if numbers else set()
+        if getattr(metadata, "letters", None) is None:
+            panels.add(WORDS_PANEL)
+        if options.unlabelled is None:
+            panels.add(PRETRAINING_PANEL)
+        skipped = {f.name for f in fields(options) if f.metadata["panel"] in panels}
         skipped |= {"word_dropout"} if numbers else {"features", "standardise"}
+        # words have vectors with or without their characters
+        skipped -= {"vectors"}
     if isinstance(options, GenerateOptions) and options.vocabulary == "character":
         skipped = {"vocabulary_size"}
     return {
@@ -617,16 +623,6 @@ def options_in_use(options: Options, metadata: object) -> dict[str, object]:
         for name, value in options.to_json().items()
         if value is not None and name not in skipped
     }
-
-
-def _classify_panels(options: "ClassifyOptions", metadata: object) -> set[str]:
-    """The headings of the options that do not apply to the data of a classifier."""
-    if getattr(metadata, "units", None) is not None:
-        return {TEXT_PANEL, WORDS_PANEL, PRETRAINING_PANEL}
-    spelled = getattr(metadata, "letters", None) is not None
-    return set(() if spelled else (WORDS_PANEL,)) | set(
-        () if options.unlabelled else (PRETRAINING_PANEL,)
-    )
 
 
 @dataclass(frozen=True)

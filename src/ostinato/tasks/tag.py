@@ -119,17 +119,16 @@ class TagScores(Scores):
 
     def add(self, batch):
         """Add a batch."""
-        crf, lengths = self.task.model.crf, batch[2].cpu()
-        self.lengths.extend(lengths.numpy())
+        crf, lengths = self.task.model.crf, batch[2]
+        self.lengths.extend(lengths.cpu().numpy())
         if crf is None:
             return super().add(batch)
-        inside = within(lengths, int(lengths.max()))
-        scores = rows_of_words(self.task.scores(batch), batch[2])
-        inside = inside.to(scores.device)
+        scores = rows_of_words(self.task.scores(batch), lengths)
+        inside = within(lengths, scores.shape[1])
         self.count(
-            crf.marginals(scores, batch[2])[inside].clamp(min=LEAST).log().cpu(),
+            crf.marginals(scores, lengths)[inside].clamp(min=LEAST).log().cpu(),
             batch[-1].cpu(),
-            crf.best(scores, batch[2])[inside].cpu(),
+            crf.best(scores, lengths)[inside].cpu(),
         )
 
     def result(self):
@@ -212,9 +211,6 @@ class Tagger(Task):
                         "for each word"
                     )
         return Examples({"words": words, "tags": tags}, source="the given sentences")
-
-    def line(self, text):
-        return [text]
 
     def values(self, answers):
         return [answer["tags"] for answer in answers]
@@ -417,10 +413,10 @@ class Tagger(Task):
             raise InputError("an empty sentence has no words to inspect; give a longer sentence")
         words, places, lengths, spelled, spelled_lengths, _ = self.collate([row])
         x = self.model.embedded(words, places, spelled, spelled_lengths).detach()
-        with torch.no_grad():
-            scores = self.model.scores(x, lengths)
-        at = int(torch.softmax(scores, 1).amax(1).argmin())
-        tag, tokens = int(scores[at].argmax()), examples["words"][0]
+        # with a CRF, the tag and its confidence depend on the whole sentence
+        scores = TagScores.of(self, [row])
+        at = int(scores.sure[:].argmin())
+        tag, tokens = int(scores.given[:][at]), examples["words"][0]
         return Inside(
             self.model.recurrent,
             x,
