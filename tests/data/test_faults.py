@@ -416,7 +416,7 @@ def test_booleans_of_an_array_number_the_names_of_the_labels(tmp_path):
 
 
 @pytest.mark.parametrize("label", [0.5, np.nan, np.inf, 1e19, -1e300])
-def test_floats_of_an_array_that_are_no_whole_numbers_are_not_labels(tmp_path, label):
+def test_floats_of_an_array_that_are_not_whole_numbers_are_not_labels(tmp_path, label):
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 4)), y=np.array([1.0, label]))
     with pytest.raises(InputError, match="'y' has dtype float64 .*it should be .2,. integers"):
         read_labelled(tmp_path / "a.npz")

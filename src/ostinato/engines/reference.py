@@ -136,6 +136,11 @@ def evaluate(
         values[node] = result
 
 
+def summed(weight: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """A weight as one tensor; a tuple stands for the sum of what is in it."""
+    return weight if isinstance(weight, Tensor) else sum(weight[1:], weight[0])
+
+
 def scan(
     graph: Graph,
     *,
@@ -192,9 +197,7 @@ def _scan(
     graph: Graph, inputs, states, weights, lengths, reverse, functions
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The results of `scan`, as torch's autograd knows them."""
-    weights = {
-        name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()
-    }
+    weights = {name: summed(weight) for name, weight in weights.items()}
     sizes = graph.bind(inputs, states, weights)
     inputs = tuple(
         x.to(inputs[0].dtype) if name in graph.bits else x for name, x in zip(graph.inputs, inputs)

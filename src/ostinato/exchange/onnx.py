@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..compiler.plan import reached
 from ..data.files import write_whole
+from ..engines.reference import summed
 from ..errors import EngineError, InputError, TensorError, missing_extra
 from ..language.graph import Graph
 from ..nn.recurrent import Recurrent
@@ -196,13 +197,9 @@ def _info(name: str, dtype: np.dtype, shape: Sequence[int | str | None]) -> "Val
 
 def _arrays(layer: Recurrent, number: int, direction: int) -> dict[str, np.ndarray]:
     """The cell's weights of one layer and direction."""
-
-    def whole(weight: Tensor | tuple[Tensor, ...]) -> Tensor:
-        return weight if isinstance(weight, Tensor) else sum(weight[1:], weight[0])
-
     with torch.no_grad():
         weights = layer.cell_weights(number, direction)
-        return {name: whole(weight).detach().cpu().numpy() for name, weight in weights.items()}
+        return {name: summed(weight).detach().cpu().numpy() for name, weight in weights.items()}
 
 
 def _valid(out: Nodes, x_TBI: str) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import engines
+from ..engines.reference import summed
 from ..language.graph import Graph
 
 
@@ -202,10 +203,7 @@ def scan(
     steps, batch = inputs[0].shape[:2]
     if every is True:
         every = max(1, round(steps**0.5))
-    weights = {
-        name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0])
-        for name in graph.weights
-    }
+    weights = {name: summed(weights[name]) for name in graph.weights}
     trained = torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in (*inputs, *states, *weights.values())
     )

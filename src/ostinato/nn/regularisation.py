@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import engines
+from ..engines.reference import summed
 from ..errors import InputError, SizeError, near
 from ..language.graph import Builder, Graph, Node, Size, walk
 from .arguments import rate
@@ -164,10 +165,7 @@ class Regularisation:
         self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]
     ) -> dict[str, Tensor | tuple[Tensor, ...]]:
         """The weights, with numbers dropped of those that multiply states."""
-        whole = {
-            name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0])
-            for name in self._matrices
-        }
+        whole = {name: summed(weights[name]) for name in self._matrices}
         part = 1 - self.weight_drop
         masks = (
             _drawn(
