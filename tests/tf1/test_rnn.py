@@ -42,6 +42,7 @@ def _counted(lengths=None):
 
 
 def test_a_cell_of_ones_own_may_have_nested_states_and_outputs():
+    tf.set_random_seed(2)  # a kernel with which no number below is near 0
     (h, doubled), state = _counted([6, 0, 3])
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
