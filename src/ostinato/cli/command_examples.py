@@ -45,6 +45,8 @@ EXAMPLES = {
         "ostinato inspect model 'a good film' -o states.png",
     ],
     "compare": ["ostinato compare model-a model-b"],
+    "export": ["ostinato export model --to onnx --out model.onnx"],
+    "import": ["ostinato import model.onnx --out layers"],
     "generate": [
         "ostinato generate model --prompt 'It was ' --length 300",
         "ostinato generate model --temperature 0.5 --seed 1",

@@ -21,6 +21,7 @@ from ..tasks import TASKS, load
 from . import tasks
 from .command_examples import examples_of
 from .compare import compare as compare_models
+from .exchange import export_model, import_model
 from .prediction import predict
 from .signals import Stopped, raised_as_stopped
 from .tasks import number, train_command
@@ -57,6 +58,8 @@ for name, function in {
     "info": tasks.info,
     "inspect": tasks.inspect_input,
     "compare": compare_models,
+    "export": export_model,
+    "import": import_model,
 }.items():
     app.command(name, epilog=examples_of(name))(function)
 

@@ -1,0 +1,81 @@
+"""The commands export and import: one clear error for what a format cannot do."""
+
+import pytest
+
+from ostinato.cli import exchange
+from ostinato.cli.main import main
+from ostinato.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    from ostinato.tasks import Classifier
+
+    out = tmp_path_factory.mktemp("exchange") / "model"
+    rows = ([[0.0, 1.0, 0.0]] * 8 + [[1.0, 0.0, 1.0]] * 8, ["+"] * 8 + ["-"] * 8)
+    Classifier(hidden=4, steps=2, linear=False).fit(rows, out=out, threads=1)
+    return out
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The exit code, output and error of a command."""
+
+    def of(*words):
+        monkeypatch.setattr("sys.argv", ["ostinato", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, *capsys.readouterr()
+
+    return of
+
+
+def test_an_unknown_format_is_one_error(run, trained, tmp_path):
+    code, printed, error = run("export", trained, "--to", "onx", "--out", tmp_path / "a.onnx")
+    assert (code, printed) == (2, "")
+    assert error == (
+        "error: --to onx: unknown format: did you mean 'onnx'?; write one of onnx, torch, c, "
+        "keras, tf1\n"
+    )
+    code, _, error = run("import", "model.bin", "--out", tmp_path / "layers")
+    assert code == 2 and "'model.bin': the name does not say which format the file has" in error
+    code, _, error = run("import", "a.bin", "--from", "hdf", "--out", tmp_path / "layers")
+    assert code == 2 and "--from hdf: unknown format" in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("what", "done"), [("write", "written"), ("read", "read")])
+def test_a_format_without_a_reader_or_a_writer_is_one_error(what, done, monkeypatch):
+    monkeypatch.setattr(exchange, "PACKAGE", "ostinato.cells")
+    for name, one in exchange.FORMATS.items():
+        with pytest.raises(InputError, match=f"{one.title} files cannot be {done} by this"):
+            exchange._function(name, what)
+
+
+def test_a_directory_without_a_model_is_one_error(run, tmp_path):
+    for words in (["missing"], [tmp_path]):
+        code, printed, error = run("export", *words, "--to", "onnx", "--out", tmp_path / "a.onnx")
+        assert (code, printed) == (2, "") and error.startswith("error: ")
+        assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.ONNX", "onnx"),
+        ("b.safetensors", "torch"),
+        ("c.weights.h5", "keras"),
+        ("d.keras", "keras"),
+        ("model.ckpt-10.index", "tf1"),
+    ],
+)
+def test_the_name_of_a_file_says_its_format(file, name, tmp_path):
+    assert exchange._format_of(tmp_path / file) == name
+
+
+def test_an_import_never_writes_into_a_used_directory(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    code, _, error = run("import", "a.onnx", "--from", "onnx", "--out", tmp_path)
+    assert code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
