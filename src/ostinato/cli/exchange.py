@@ -19,7 +19,7 @@ LAYERS_FORMAT = "ostinato layers"
 
 
 @dataclass(frozen=True)
-class Format:
+class ModelFormat:
     """A format of models: the module `ostinato.exchange.NAME` writes and reads it.
 
     Attributes:
@@ -36,11 +36,11 @@ class Format:
 
 
 FORMATS = {
-    "onnx": Format("ONNX", (".onnx",)),
-    "torch": Format("torch", (".safetensors", ".pt", ".pth")),
-    "c": Format("C"),
-    "keras": Format("Keras", (".keras", ".h5", ".hdf5")),
-    "tf1": Format("TensorFlow 1", (".index", ".ckpt", ".meta")),
+    "onnx": ModelFormat("ONNX", (".onnx",)),
+    "torch": ModelFormat("torch", (".safetensors", ".pt", ".pth")),
+    "c": ModelFormat("C"),
+    "keras": ModelFormat("Keras", (".keras", ".h5", ".hdf5")),
+    "tf1": ModelFormat("TensorFlow 1", (".index", ".ckpt", ".meta")),
 }
 
 
