@@ -1,6 +1,6 @@
 """Private: the nodes of an ONNX graph, and one step of a cell as such nodes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,10 @@ import numpy as np
 from ..language.graph import Node
 
 if TYPE_CHECKING:
-    from onnx import NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+# The version of ONNX's operators, and the file format's: onnx 1.14 and ONNX Runtime 1.15 have them.
+OPSET, IR_VERSION = 18, 9
 
 # The ONNX operators of the pointwise operations, with their attributes.
 OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -108,6 +111,72 @@ class Nodes:
         """A value broadcast to (*lead, units)."""
         shape = self.add("Concat", lead, self.constants.whole(units), axis=0, name="shape")
         return self.add("Expand", value, shape)
+
+
+def value_info(name: str, dtype: np.dtype, shape: Sequence[int | str | None]) -> "ValueInfoProto":
+    """A value with its dtype and shape, as graphs list their inputs and outputs."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
+
+
+class Ports:
+    """The inputs and outputs of a graph, and the model made of them.
+
+    Args:
+        out: The nodes of the graph.
+    """
+
+    def __init__(self, out: Nodes):
+        self.out = out
+        self.inputs, self.outputs = list["ValueInfoProto"](), list["ValueInfoProto"]()
+        self._reserved = set[str]()
+
+    def reserve(self, *names: str) -> None:
+        """Keep names for outputs, before other values can take them."""
+        for name in names:
+            self.out.constants.unique(name)
+        self._reserved.update(names)
+
+    def add_input(self, name: str, dtype: Any, shape: Sequence[int | str | None]) -> str:
+        """Add an input, and return its name."""
+        self.out.constants.unique(name)
+        self.inputs.append(value_info(name, np.dtype(dtype), shape))
+        return name
+
+    def add_output(
+        self, name: str, value: str, dtype: Any, shape: Sequence[int | str | None]
+    ) -> None:
+        """Give a value out under a name that was reserved."""
+        from onnx import helper
+
+        if name not in self._reserved:
+            raise ValueError(f"the name {name!r} is not reserved")
+        self.out.nodes.append(helper.make_node("Identity", [value], [name]))
+        self.outputs.append(value_info(name, np.dtype(dtype), shape))
+
+    def model(self, name: str, metadata: Mapping[str, str]) -> "ModelProto":
+        """The model, checked.
+
+        Args:
+            name: The name of the graph.
+            metadata: The metadata of the model.
+        """
+        import onnx
+        from onnx import helper
+
+        graph = helper.make_graph(
+            self.out.nodes, name, self.inputs, self.outputs, self.out.constants.tensors
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="ostinato",
+        )
+        helper.set_model_props(model, dict(metadata))
+        onnx.checker.check_model(model)
+        return model
 
 
 @dataclass(frozen=True)
