@@ -8,4 +8,5 @@ __all__ = [
     "stream",
     "torch_baseline",
     "torch_layers",
+    "torch_modules",
 ]

@@ -811,6 +811,32 @@ class Recurrent(nn.Module):
         """The layer one step at a time, with the same weights; see `Stream`."""
         return Stream(self, batch_size)
 
+    def to_torch(self) -> nn.RNNBase:
+        """The layer of torch.nn that computes the same in evaluation mode, with copies of the
+        weights.
+
+        The other direction is `ostinato.exchange.torch.from_module`. Options that act in training
+        only are left out, except `dropout`.
+
+        Returns:
+            A torch.nn.RNN, LSTM or GRU. If the cell has one bias, the second one of torch.nn is 0.
+
+        Raises:
+            InputError: torch.nn has no such layer.
+
+        Example:
+            >>> import torch, ostinato
+            >>> layer, x = ostinato.Recurrent("gru", 3, 5), torch.randn(2, 4, 3)
+            >>> module = layer.to_torch()
+            >>> module
+            GRU(3, 5, batch_first=True)
+            >>> torch.allclose(module(x)[0], layer(x)[0], atol=1e-6)
+            True
+        """
+        from .torch_modules import to_torch
+
+        return to_torch(self)
+
 
 def _is_own(state) -> bool:
     """Whether a state consists of torch's own tensors, and of no subclass."""
