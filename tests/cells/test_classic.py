@@ -26,10 +26,23 @@ def elman(w, x, h, activation=np.tanh):
 
 
 # Gers, Schmidhuber and Cummins, Learning to Forget (2000).
-def lstm(w, x, h, c, forget_bias=0.0, cell_clip=np.inf, activation=np.tanh):
+def lstm(
+    w,
+    x,
+    h,
+    c,
+    forget_bias=0.0,
+    cell_clip=np.inf,
+    activation=np.tanh,
+    gate_activation=logistic,
+):
     i, f, g, o = gates(4, w, x, h)
-    c = np.clip(logistic(f + forget_bias) * c + logistic(i) * activation(g), -cell_clip, cell_clip)
-    h = logistic(o) * activation(c)
+    c = np.clip(
+        gate_activation(f + forget_bias) * c + gate_activation(i) * activation(g),
+        -cell_clip,
+        cell_clip,
+    )
+    h = gate_activation(o) * activation(c)
     return h, (h, c)
 
 
@@ -80,25 +93,25 @@ def lstm_full(
 
 # Cho et al. (2014), arXiv:1406.1078, in the variant of cuDNN: n = tanh(W_n x + b_n + r * (U_n h +
 # d_n)), h' = (1 - z) * n + z * h.
-def gru(w, x, h):
+def gru(w, x, h, activation=np.tanh, gate_activation=logistic):
     (Wr, Wz, Wn), (Ur, Uz, Un) = np.split(w["W"], 3), np.split(w["U"], 3)
     (br, bz, bn), (dr, dz, dn) = np.split(w["b"], 3), np.split(w["d"], 3)
-    r = logistic(x @ Wr.T + br + h @ Ur.T + dr)
-    z = logistic(x @ Wz.T + bz + h @ Uz.T + dz)
-    n = np.tanh(x @ Wn.T + bn + r * (h @ Un.T + dn))
+    r = gate_activation(x @ Wr.T + br + h @ Ur.T + dr)
+    z = gate_activation(x @ Wz.T + bz + h @ Uz.T + dz)
+    n = activation(x @ Wn.T + bn + r * (h @ Un.T + dn))
     h = (1 - z) * n + z * h
     return h, (h,)
 
 
 # Cho et al. (2014), arXiv:1406.1078v3, equations 5 to 8.
-def gru_original(w, x, h, activation=np.tanh):
+def gru_original(w, x, h, activation=np.tanh, gate_activation=logistic):
     (Wr, Wz, Wn), (Ur, Uz), (br, bz, bn) = (
         np.split(w["W"], 3),
         np.split(w["U_rz"], 2),
         np.split(w["b"], 3),
     )
-    r = logistic(x @ Wr.T + h @ Ur.T + br)
-    z = logistic(x @ Wz.T + h @ Uz.T + bz)
+    r = gate_activation(x @ Wr.T + h @ Ur.T + br)
+    z = gate_activation(x @ Wz.T + h @ Uz.T + bz)
     candidate = activation(x @ Wn.T + (r * h) @ w["U_n"].T + bn)
     h = z * h + (1 - z) * candidate
     return h, (h,)
@@ -200,10 +213,24 @@ def test_an_activation_stands_in_every_place_of_the_tanh(name, activation, close
     agrees(CELLS[name].with_constants(activation=ours), close, scale=0.3, activation=numpys)
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    "name", [name for name, made in CELLS.items() if "gate_activation" in made.constants]
+)
+def test_a_gate_activation_stands_in_every_place_of_the_sigmoid(name, activation, close):
+    ours, numpys = ACTIVATIONS[activation]
+    agrees(
+        CELLS[name].with_constants(gate_activation=ours), close, scale=0.3, gate_activation=numpys
+    )
+
+
 def test_every_constant_of_every_cell_is_tested():
     tested = {(name, constant) for name, constants in SAME for constant in constants}
     tested |= {
-        (name, "activation") for name, made in CELLS.items() if "activation" in made.constants
+        (name, constant)
+        for name, made in CELLS.items()
+        for constant in ("activation", "gate_activation")
+        if constant in made.constants
     }
     assert tested == {
         (name, constant) for name, made in CELLS.items() for constant in made.constants
@@ -249,7 +276,11 @@ def test_the_full_lstm_with_nothing_switched_on_is_the_projected_one():
 
 @pytest.mark.parametrize(
     "name, constants",
-    [("elman", "activation"), ("gru", "none"), ("lstm", "forget_bias, cell_clip, activation")],
+    [
+        ("elman", "activation"),
+        ("min_gru", "none"),
+        ("lstm", "forget_bias, cell_clip, activation, gate_activation"),
+    ],
 )
 def test_a_constant_that_a_cell_has_not_is_refused_with_those_it_has(name, constants):
     with pytest.raises(

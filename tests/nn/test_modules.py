@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import ostinato
+from ostinato.exchange import layer_stack
 from ostinato.nn.attention import Bahdanau, Luong
 from ostinato.nn.conv_lstm import ConvLSTM
 from ostinato.nn.crf import LinearChainCRF
@@ -71,6 +72,12 @@ MODULES = {
     "ForecastModel": lambda: forecast_model.ForecastModel(
         4, 2, 3, series=2, lags=5, horizon=4, options=forecast_model.ForecastOptions(hidden=6)
     ),
+    "EmbeddingPart": lambda: layer_stack.EmbeddingPart(layer_stack.EmbeddingSpec(7, 4)),
+    "RecurrentPart": lambda: layer_stack.RecurrentPart(layer_stack.RecurrentSpec("gru", 3, 4)),
+    "MaskingPart": lambda: layer_stack.MaskingPart(layer_stack.MaskingSpec()),
+    "ActivationPart": lambda: layer_stack.ActivationPart(layer_stack.ActivationSpec("tanh")),
+    "DensePart": lambda: layer_stack.DensePart(layer_stack.DenseSpec(3, 4)),
+    "LayerStack": lambda: layer_stack.LayerStack({"dense": layer_stack.DenseSpec(3, 4)}),
     "LanguageModel": lambda: generate.LanguageModel(
         9, generate.GenerateOptions(hidden=6, embedding=5)
     ),

@@ -53,6 +53,7 @@ def lstm(
     forget_bias=0.0,
     cell_clip=None,
     activation=tanh,
+    gate_activation=sigmoid,
 ):
     """Long short-term memory with a forget gate. `cell_clip` clips the cell state to that distance
     from 0.
@@ -61,8 +62,9 @@ def lstm(
         (2000).
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
-    c = _clipped(sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * activation(g), cell_clip)
-    h = sigmoid(o) * activation(c)
+    gate = gate_activation
+    c = _clipped(gate(_shifted(f, forget_bias)) * c + gate(i) * activation(g), cell_clip)
+    h = gate(o) * activation(c)
     return h, c
 
 
@@ -159,16 +161,26 @@ def lstm_full(
 
 
 @cell
-def gru(x, h, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), d=weight("3*H")):
+def gru(
+    x,
+    h,
+    *,
+    W=weight("3*H", "I"),
+    U=weight("3*H", "H"),
+    b=weight("3*H"),
+    d=weight("3*H"),
+    activation=tanh,
+    gate_activation=sigmoid,
+):
     """Gated recurrent unit with the reset gate after the product, as in cuDNN and torch.nn.
 
     Source: Cho et al., Learning Phrase Representations (2014), arXiv:1406.1078v1.
     """
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz, hn = split(U @ h + d, 3)
-    r = sigmoid(xr + hr)
-    z = sigmoid(xz + hz)
-    n = tanh(xn + r * hn)
+    r = gate_activation(xr + hr)
+    z = gate_activation(xz + hz)
+    n = activation(xn + r * hn)
     return (1 - z) * n + z * h
 
 
@@ -182,6 +194,7 @@ def gru_original(
     U_n=weight("H", "H"),
     b=weight("3*H"),
     activation=tanh,
+    gate_activation=sigmoid,
 ):
     """Gated recurrent unit with the reset gate before the product.
 
@@ -189,8 +202,8 @@ def gru_original(
     """
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz = split(U_rz @ h, 2)
-    r = sigmoid(xr + hr)
-    z = sigmoid(xz + hz)
+    r = gate_activation(xr + hr)
+    z = gate_activation(xz + hz)
     n = activation(xn + U_n @ (r * h))
     return (1 - z) * n + z * h
 
