@@ -12,6 +12,7 @@ from torch import nn
 
 import ostinato
 from ostinato.exchange import layer_stack
+from ostinato.exchange.reversed_layer import ReversedLayer
 from ostinato.nn.attention import Bahdanau, Luong
 from ostinato.nn.conv_lstm import ConvLSTM
 from ostinato.nn.crf import LinearChainCRF
@@ -46,6 +47,7 @@ MODULES = {
     "LSTM": lambda: ostinato.LSTM(3, 6, 2, bidirectional=True, proj_size=2),
     "GRU": lambda: ostinato.GRU(3, 6, zoneout=0.1),
     "Recurrent": lambda: ostinato.Recurrent("lstm_peephole", 3, 6, learned_state=True),
+    "ReversedLayer": lambda: ReversedLayer(ostinato.GRU(3, 6)),
     "ConvLSTM": lambda: ConvLSTM(2, 3, 3, peepholes=True),
     "Luong": lambda: Luong(3, 4),
     "Bahdanau": lambda: Bahdanau(3, 4, 5),

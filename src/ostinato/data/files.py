@@ -377,6 +377,21 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
     return InputError(f"{str(path)!r} is not a valid path: {error}")
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read a whole regular file of a limited size.
+
+    Args:
+        path: The file.
+        limit: Maximum bytes.
+
+    Raises:
+        InputError: The file does not exist, cannot be read, is not a regular file, or is too large.
+    """
+    with _open_regular(path) as file:
+        _check_size(path, os.fstat(file.fileno()).st_size, limit)
+        return file.read(limit + 1)[:limit]
+
+
 def read_bytes(path: Path) -> bytes:
     """Read a whole file.
 

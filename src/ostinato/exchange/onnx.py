@@ -1,4 +1,4 @@
-"""ONNX: layers written as files that ONNX Runtime and other tools run.
+"""ONNX: layers written as files that ONNX Runtime and other tools run, and layers from such files.
 
 A cell that ONNX's operators RNN, LSTM and GRU compute becomes such an operator; every other cell
 becomes a Scan over its equations.
@@ -17,11 +17,12 @@ from ..errors import EngineError, InputError, TensorError, missing_extra
 from ..nn.recurrent import Recurrent
 from .onnx_layers import add_layer, final, initial
 from .onnx_nodes import Constants, Nodes, Ports
+from .onnx_reading import read
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
 # Largest error of the file, relative to the largest number, by dtype.
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}

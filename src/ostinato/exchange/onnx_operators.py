@@ -5,7 +5,7 @@ Source:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,34 @@ from ..cells import elman, gru, gru_original, lstm, lstm_peephole
 from ..language.graph import Graph
 from ..language.operations import relu
 from ..language.tracing import Cell
+from .onnx_cells import Activation, onnx_gru, onnx_gru_original, onnx_lstm, onnx_rnn
 
-__all__ = ["NATIVE", "Native", "native"]
+__all__ = ["DEFAULTS", "GATES", "NATIVE", "Native", "NodeWeights", "native", "of_node"]
+
+# The activation functions of one direction where a node has none.
+DEFAULTS = {"RNN": ("Tanh",), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh")}
+# The number of gates in each operator's matrices.
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
+
+
+@dataclass(frozen=True)
+class NodeWeights:
+    """The constant inputs of a node, for all directions D.
+
+    Attributes:
+        w: W, (D, gates * H, I).
+        r: R, (D, gates * H, H).
+        b: B, (D, 2 * gates * H); None if it is absent.
+        p: P, (D, 3 * H); None if it is absent.
+        initial: The constant initial states, (D, H) each; None where they are 0, or where the file
+            computes them or has them as inputs.
+    """
+
+    w: np.ndarray
+    r: np.ndarray
+    b: np.ndarray | None
+    p: np.ndarray | None
+    initial: list[np.ndarray | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,37 @@ class Native:
             np.concatenate([weights[name] for name in self.peepholes]) if self.peepholes else None,
         ]
 
+    def weights(
+        self, w: np.ndarray, r: np.ndarray, b: np.ndarray, p: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        """The cell's weights by name: the inverse of `tensors`.
+
+        Args:
+            w: W of one direction, (gates * H, I).
+            r: R, (gates * H, H).
+            b: B, (2 * gates * H,).
+            p: P, (3 * H,); None for an operator without peepholes.
+        """
+        inverse = np.argsort(self.gates)
+
+        def ordered(array: np.ndarray) -> np.ndarray:
+            parts = np.split(array, len(self.gates))
+            return np.concatenate([parts[place] for place in inverse])
+
+        units = r.shape[-1]
+        bias, other = (ordered(half) for half in np.split(b, 2))
+        found = {"W": ordered(w)}
+        rows = [self.cell.graph.weights[name].shape[0].at({"H": units}) for name in self.recurrent]
+        parts = np.split(ordered(r), np.cumsum(rows)[:-1])
+        found |= zip(self.recurrent, parts)
+        if self.state_bias:
+            found |= {"b": bias, self.state_bias: other}
+        else:
+            found["b"] = bias + other
+        if p is not None:
+            found |= zip(self.peepholes, np.split(p, len(self.peepholes)))
+        return found
+
 
 # The gates of LSTM are i, o, f, g in ONNX and i, f, g, o here; those of GRU z, r, n and r, z, n.
 NATIVE = [
@@ -93,3 +150,42 @@ NATIVE = [
 def native(graph: Graph) -> Native | None:
     """The operator that computes a step; None if there is none."""
     return next((one for one in NATIVE if one.cell.graph.key == graph.key), None)
+
+
+def of_node(
+    op: str,
+    activations: tuple[Activation, ...],
+    *,
+    limit: float | None = None,
+    coupled: bool = False,
+    peepholes: bool = False,
+    linear_before_reset: bool = False,
+) -> Native:
+    """The cell that a node computes, and where its weights are: a cell of the catalogue where one
+    has the same equations, else one of `onnx_cells`.
+
+    Args:
+        op: The operator.
+        activations: The activation functions of one direction.
+        limit: Clip; None if there is none.
+        coupled: Whether input_forget is 1.
+        peepholes: Whether P is there.
+        linear_before_reset: The form of GRU.
+    """
+    options: dict[str, Any] = {"activations": activations, "limit": limit}
+    form = {"linear_before_reset": int(linear_before_reset)} if op == "GRU" else {}
+    match op:
+        case "RNN":
+            general = onnx_rnn
+        case "LSTM":
+            general, options = onnx_lstm, options | {"coupled": coupled, "peepholes": peepholes}
+        case _:
+            general = onnx_gru if linear_before_reset else onnx_gru_original
+    cell = general.with_constants(**options)
+    places = next(
+        one
+        for one in NATIVE
+        if (one.op, bool(one.peepholes)) == (op, peepholes)
+        and one.linear_before_reset == form.get("linear_before_reset")
+    )
+    return native(cell.graph) or replace(places, cell=cell)
