@@ -100,7 +100,8 @@ def check_style(folder, texts: list[str]) -> None:
     """Check files with ruff's own rules, at the line length of this package."""
     for number, text in enumerate(texts):
         (folder / f"file{number}.py").write_text(text, encoding="utf-8")
-    for command in (["format", "--check"], ["check"]):
+    # equations may compare a value with itself
+    for command in (["format", "--check"], ["check", "--ignore=PLR0124"]):
         done = subprocess.run(
             ["ruff", *command, "--isolated", "--line-length=100", str(folder)],
             capture_output=True,

@@ -1,6 +1,7 @@
 """Private: the Python file and the weights of a layer as plain torch."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..engines.reference import summed
 from ..nn.recurrent import Recurrent, suffix
-from .torch_cells import call, cell_code, letters_of
+from .torch_cells import COLUMNS, call, cell_code, letters_of
 from .torch_source import Sources
 
 __all__ = ["TorchFile", "add_layer", "layer_file", "layer_tensors"]
@@ -25,22 +26,27 @@ class TorchFile:
     Attributes:
         sources: The definitions of the Python file.
         title: The first line of its docstring.
+        content: A sentence about the model.
         usage: The lines of code that use it, after those that load it.
         tensors: The weights.
     """
 
     sources: Sources = field(default_factory=Sources)
     title: str = ""
+    content: str = ""
     usage: str = ""
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """The Python file, for the name of the module."""
-        return self.sources.text(
-            f"{self.title}\n\nThis file was written by Ostinato. It needs torch 2.2 or later and "
-            f"{name}.safetensors next to it:\n\n    import {name}\n\n    model = {name}.load()\n"
-            f"    {self.usage}\n"
+        about = (
+            f"{self.content} This file was written by Ostinato. It needs torch 2.2 or later and "
         )
+        about += f"{name}.safetensors next to it:"
+        lines = textwrap.wrap(about, COLUMNS, break_long_words=False, break_on_hyphens=False)
+        use = [f"import {name}", "", f"model = {name}.load()", self.usage]
+        code = [f"    {line}".rstrip() for line in use]
+        return self.sources.text("\n".join([self.title, "", *lines, "", *code, ""]))
 
 
 def layer_file(layer: Recurrent, dtype: torch.dtype) -> TorchFile:
@@ -48,8 +54,8 @@ def layer_file(layer: Recurrent, dtype: torch.dtype) -> TorchFile:
     file = TorchFile()
     made = add_layer(file.sources, layer)
     file.tensors = layer_tensors(layer)
-    words = layer.extra_repr()
-    file.title = f"A layer as a module of plain PyTorch: {type(layer).__name__}({words})."[:96]
+    file.title = f"A layer of the cell {layer.graph.name} as a module of plain PyTorch."
+    file.content = f"The layer was {type(layer).__name__}({layer.extra_repr()})."
     shape = "2, 6" if layer.batch_first else "6, 2"
     units = [size.at(layer._letters(0)) for size in layer.graph.inputs.values()]
     given = ", ".join(f"torch.zeros({shape}, {n})" for n in units)
