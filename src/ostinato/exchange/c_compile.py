@@ -111,7 +111,8 @@ def check_close(
 
     Raises:
         EngineError: It is farther from the exact result than 1e-6, relative to the largest number,
-            and than four times the rounding error of the layer.
+            and than four times the rounding error of the layer. Results that the layer itself
+            overflows in are not compared; if it does in all, that is an error too.
     """
     exact = layer if exact is None else exact
     if found.shape != exact.shape:
@@ -119,6 +120,13 @@ def check_close(
             f"the C code gives {name!r} the shape {found.shape}, and the model {exact.shape}; "
             "nothing has been written"
         )
+    finite = np.isfinite(layer) & np.isfinite(exact)
+    if layer.size and not finite.any():
+        raise EngineError(
+            f"{name!r} of the model itself is infinite or not a number for random inputs, so that "
+            "the C code cannot be compared; nothing has been written"
+        )
+    found, layer, exact = found[finite], layer[finite], exact[finite]
     error, own = (float(np.abs(one - exact).max(initial=0.0)) for one in (found, layer))
     limit = max(TOLERANCE * max(1.0, float(np.abs(exact).max(initial=0.0))), ROUNDING * own)
     if not error <= limit:
