@@ -1,12 +1,15 @@
 """The report of a run and its main picture, from training or from data."""
 
 import re
+from string import printable as ASCII
 
 import numpy as np
 import pytest
 
 from ostinato.errors import InputError
 from ostinato.tasks import Classifier, Forecaster, Generator, load
+from ostinato.training import plots
+from ostinato.training.figures import fonts
 
 TEXTS = (["좋은 영화"] * 9 + ["나쁘다"] * 9, ["긍정"] * 9 + ["부정"] * 9)
 CLASSIFIER = dict(hidden=4, embedding=4, steps=12, spelling=False)
@@ -38,13 +41,27 @@ def test_the_report_of_a_run_has_both_losses_on_one_measure_and_the_reliability(
 
 def test_a_classifier_draws_its_confusion_matrix_and_a_loaded_one_its_curves(classifier):
     model, out = classifier
-    assert titles(model.plot()) == titles(model.plot(*TEXTS)) == ["혼동 행렬"]
+    korean = not fonts("혼동 행렬 손실 정확도")[1]
+    matrix, curves = (
+        (["혼동 행렬"], ["손실", "정확도"])
+        if korean
+        else (["Confusion matrix"], ["loss", "accuracy"])
+    )
+    assert titles(model.plot()) == titles(model.plot(*TEXTS)) == matrix
     figure = load(out).plot()
-    assert titles(figure)[:2] == ["손실", "정확도"]
+    assert titles(figure)[:2] == curves
     lines = figure.axes[0].get_lines()
     assert lines[0].get_ydata() == pytest.approx(
         [line["training_loss"] for line in model.result.history]
     )
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_figure_is_in_english_where_no_font_has_its_letters(classifier, monkeypatch):
+    _, out = classifier
+    monkeypatch.setattr(plots, "fonts", lambda text: (["DejaVu Sans"], set(text) - {*ASCII}))
+    figure = load(out).plot()
+    assert titles(figure)[:2] == ["loss", "accuracy"]
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 

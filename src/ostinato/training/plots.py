@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from .charts import Forecast, Say, grouped
 from .figures import COLOURS, figure_bytes, fonts
 from .metric_names import title
+from .wording import translator
 
 # A confusion matrix of more labels has no numbers in its cells.
 MAX_NUMBERS = 20
@@ -28,10 +29,8 @@ def curves(history: Sequence[Mapping[str, Any]], best_step: int | None, say: Say
     stems, steps = grouped(history), [line["step"] for line in history]
     columns = min(2, max(1, len(stems)))
     rows = max(1, -(-len(stems) // columns))
-    with _drawing(
-        (5 * columns, 3.2 * rows),
-        "".join(map(say, [*map(title, stems), "training", "validation", "best weights", "step"])),
-    ) as figure:
+    words = [*map(title, stems), "training", "validation", "best weights", "step"]
+    with _drawing((5 * columns, 3.2 * rows), words, say) as (figure, say):
         for number, (stem, group) in enumerate(stems.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
             for role, values in group:
@@ -51,9 +50,8 @@ def curves(history: Sequence[Mapping[str, Any]], best_step: int | None, say: Say
 def forecasts(given: Sequence[Forecast], say: Say) -> NotebookFigure:
     """Forecasts with their intervals, one below the other."""
     names = [one.name for one in given] + [name for one in given for name, *_ in one.intervals]
-    with _drawing(
-        (8, 3.4 * len(given)), "".join(map(say, [*names, "past", "actual", "forecast"]))
-    ) as figure:
+    words = [*names, "past", "actual", "forecast"]
+    with _drawing((8, 3.4 * len(given)), words, say) as (figure, say):
         for number, one in enumerate(given, 1):
             axes = figure.add_subplot(len(given), 1, number)
             count, before = len(one.past) + len(one.predicted), len(one.past)
@@ -78,8 +76,8 @@ def confusion(labels: Sequence[str], counts: np.ndarray, say: Say) -> NotebookFi
     from sklearn.metrics import ConfusionMatrixDisplay
 
     side = min(12.0, 2.5 + 0.5 * len(labels))
-    names = map(say, ["Confusion matrix", "true label", "predicted label"])
-    with _drawing((side, side), "".join([*labels, *names])) as figure:
+    words = ["Confusion matrix", "true label", "predicted label"]
+    with _drawing((side, side), words, say, "".join(labels)) as (figure, say):
         axes = figure.add_subplot()
         display = ConfusionMatrixDisplay(np.asarray(counts), display_labels=list(labels))
         display.plot(
@@ -97,10 +95,24 @@ def confusion(labels: Sequence[str], counts: np.ndarray, say: Say) -> NotebookFi
 
 
 @contextmanager
-def _drawing(size: tuple[float, float], text: str) -> Iterator[NotebookFigure]:
-    """A new figure; until the end of the block, its fonts are ones that can write the text."""
-    with rc_context({"font.family": fonts(text)[0]}):
-        yield NotebookFigure(figsize=size, dpi=100, layout="constrained")
+def _drawing(
+    size: tuple[float, float], words: Sequence[str], say: Say, given: str = ""
+) -> Iterator[tuple[NotebookFigure, Say]]:
+    """A new figure, and its wording: English where no font on this machine can write it.
+
+    Until the end of the block, the fonts are ones that can write the text.
+
+    Args:
+        size: Width and height in inches.
+        words: The words of the figure, in English.
+        say: The wording.
+        given: Text from the data.
+    """
+    if fonts("".join(map(say, words)))[1]:
+        say = translator("en")
+    families, _ = fonts("".join([given, *map(say, words)]))
+    with rc_context({"font.family": families}):
+        yield NotebookFigure(figsize=size, dpi=100, layout="constrained"), say
 
 
 def _plain(axes) -> None:
