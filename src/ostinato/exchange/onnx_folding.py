@@ -27,6 +27,10 @@ _KEEPING = frozenset(
 _KEEPING_ALL = frozenset({"Concat"})  # of these all arguments are values, of others the first
 
 
+# Maximum nodes that compute constants: each takes about a millisecond.
+FOLDED_NODES = 2000
+
+
 class FoldedConstants:
     """The constants of the main graph of a file, by name; each is computed when it is asked for.
 
@@ -47,6 +51,7 @@ class FoldedConstants:
         self._values: dict[str, np.ndarray] = {}
         self._producers: dict[str, NodeProto] = {}
         self._constant = set(self._tensors)
+        self._nodes_left = FOLDED_NODES
         defined = {one.name for one in graph.input} | self._constant
         defined |= {one.values.name for one in graph.sparse_initializer}
         for node in graph.node:
@@ -149,6 +154,12 @@ class FoldedConstants:
         if _is_constant(node):
             self._values[node.output[0]] = self._constant_of(node, what)
             return
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            raise self.file.fail(
+                f"its weights are computed by more than {FOLDED_NODES:,} nodes",
+                "simplify the model before it is read",
+            )
         self.file.take(2 * self._bytes(node, arguments, what), what)
         try:
             found = _evaluate(node, arguments, self._opsets)
