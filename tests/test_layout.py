@@ -81,6 +81,7 @@ HEAVY = {
     "regex",
     "onnx",
     "onnxruntime",
+    "h5py",
     "jax",
     "keras",
 }

@@ -68,6 +68,7 @@ EXTRAS = {
     "video": ["av"],
     "tensorboard": ["tensorboard"],
     "onnx": ["onnx", "onnxruntime"],
+    "keras": ["h5py"],
     "bench": ["jax", "keras"],
 }
 
@@ -94,6 +95,7 @@ _PURPOSES = {
     "video": "reading video files",
     "tensorboard": "--log tensorboard",
     "onnx": "ONNX files",
+    "keras": "Keras files",
     "bench": "the libraries that `ostinato bench` compares with",
 }
 

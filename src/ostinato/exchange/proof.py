@@ -1,0 +1,98 @@
+"""Private: comparisons of layers that were read or written."""
+
+import copy
+
+import torch
+from torch import Tensor
+
+from ..errors import EngineError
+from .layer_stack import LayerStack, MaskingPart, RecurrentPart
+
+__all__ = ["compare_engines", "compare_stacks", "random_inputs"]
+
+# Largest difference of results, relative to the largest number, by dtype.
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
+# A stack may enlarge rounding errors of its own arithmetic.
+ROUNDING = 4
+# The batches of a comparison: B, T.
+BATCHES = ((3, 7), (1, 1))
+
+
+def random_inputs(stack: LayerStack, batch: int, steps: int) -> Tensor:
+    """Random inputs of a stack, some of them masked."""
+    generator = torch.Generator().manual_seed(batch * 1000 + steps)
+    if stack.takes_ids:
+        return torch.randint(0, stack.input_size or 1, (batch, steps), generator=generator)
+    x = torch.randn((batch, steps, stack.input_size or 1), generator=generator, dtype=torch.float64)
+    for part in stack.parts:
+        if isinstance(part, MaskingPart):
+            x[torch.rand((batch, steps), generator=generator) < 0.3] = part.spec.value
+    return x.to(stack.dtype)
+
+
+def compare_engines(stack: LayerStack, source: str) -> str:
+    """Compare the results of a stack with those of the reference engine in float64.
+
+    Args:
+        stack: The stack, in evaluation mode.
+        source: The tool that it comes from.
+
+    Returns:
+        A sentence that says what was compared, and what could not be.
+
+    Raises:
+        EngineError: The results differ.
+    """
+    exact = copy.deepcopy(stack).double()
+    for part in exact.parts:
+        if isinstance(part, RecurrentPart):
+            part.layer.engine, part.layer.precision = "reference", None
+    largest = 0.0
+    for batch, steps in BATCHES:
+        x = random_inputs(stack, batch, steps)
+        with torch.no_grad():
+            found = stack(x).double()
+            wanted = exact(x.double() if x.is_floating_point() else x)
+        scale = max(1.0, float(wanted.abs().max())) if wanted.numel() else 1.0
+        error = float((found - wanted).abs().max()) / scale if wanted.numel() else 0.0
+        largest = max(largest, error)
+    # ids and weights of a stranger may make any size of rounding error; a wrong kernel makes more
+    if not largest <= 1e-3:
+        raise EngineError(
+            f"the layers compute something else on the CPU engine than on the reference engine: "
+            f"they differ by {largest:.2g}, relative to the largest number"
+        )
+    return (
+        f"compared on random inputs: the CPU engine and the reference engine in float64 differ by "
+        f"{largest:.1g}; the file has no recorded outputs, so the results of {source} itself could "
+        "not be compared"
+    )
+
+
+def compare_stacks(stack: LayerStack, other: LayerStack, what: str) -> None:
+    """Compare the results of two stacks on random inputs.
+
+    Args:
+        stack: The stack that was written.
+        other: The stack that was read from the written content.
+        what: The name of the content, for the error.
+
+    Raises:
+        EngineError: The results differ; nothing should be written.
+    """
+    for batch, steps in BATCHES:
+        x = random_inputs(stack, batch, steps)
+        with torch.no_grad():
+            wanted, found = stack(x), other(x)
+        if wanted.shape != found.shape:
+            raise EngineError(
+                f"{what} gives the shape {tuple(found.shape)}, and the layers "
+                f"{tuple(wanted.shape)}; nothing has been written"
+            )
+        scale = max(1.0, float(wanted.abs().max())) if wanted.numel() else 1.0
+        error = float((found - wanted).abs().max()) if wanted.numel() else 0.0
+        if not error <= TOLERANCES.get(stack.dtype, 1e-5) * scale * ROUNDING:
+            raise EngineError(
+                f"{what} gives results that differ from the layers' by {error:.2g}; nothing has "
+                "been written"
+            )
