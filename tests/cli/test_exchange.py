@@ -79,3 +79,36 @@ def test_an_import_never_writes_into_a_used_directory(run, tmp_path):
     code, _, error = run("import", "a.onnx", "--from", "onnx", "--out", tmp_path)
     assert code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_task_is_exported_as_onnx(run, trained, tmp_path):
+    pytest.importorskip("onnxruntime")
+    code, printed, error = run("export", trained, "--to", "onnx", "--out", tmp_path / "a.onnx")
+    assert (code, printed, error) == (0, f"written: {tmp_path / 'a.onnx'}\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+    code, _, error = run(
+        "export", trained, "--to", "onnx", "--out", tmp_path / "b.onnx", "--network-only"
+    )
+    assert (code, error) == (0, "")
+
+
+def test_an_option_of_another_format_is_one_error(run, trained, tmp_path, monkeypatch):
+    from ostinato.exchange import onnx
+
+    monkeypatch.setattr(onnx, "write", lambda model, path: None)
+    code, _, error = run(
+        "export", trained, "--to", "onnx", "--out", tmp_path / "a.onnx", "--network-only"
+    )
+    assert code == 2
+    assert error == "error: --network-only is not an option of --to onnx; leave it out\n"
+
+
+def test_layers_are_imported_and_exported(run, tmp_path):
+    pytest.importorskip("onnxruntime")
+    import ostinato
+    from ostinato.exchange import onnx
+
+    onnx.write(ostinato.GRU(3, 5, batch_first=True), tmp_path / "a.onnx")
+    code, printed, error = run("import", tmp_path / "a.onnx", "--out", tmp_path / "layers")
+    assert (code, printed, error) == (0, f"written: {tmp_path / 'layers'}\n", "")
+    assert (tmp_path / "layers" / "config.json").exists()

@@ -1,6 +1,7 @@
 """Private: the commands export and import: models for other tools, and models from them."""
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,11 @@ import typer
 from typer import Argument, Option
 
 from ..errors import InputError, near
+from ..options import flag
 from .tasks import DIRECTORY
 
 # The package with one module for each format.
 PACKAGE = "ostinato.exchange"
-# The entry "format" of the config.json of a directory of layers.
-LAYERS_FORMAT = "ostinato layers"
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,10 @@ class ModelFormat:
     Attributes:
         title: Its name in messages.
         suffixes: The ends of the names of its files, by which `ostinato import` finds it.
-        export_options, import_options: The options of the commands that it takes, which are the
-            arguments of the functions `write` and `read` of the module.
     """
 
     title: str
     suffixes: tuple[str, ...] = ()
-    export_options: tuple[str, ...] = ()
-    import_options: tuple[str, ...] = ()
 
 
 FORMATS = {
@@ -56,13 +52,24 @@ def export_model(
     ],
     out: Annotated[
         Path,
-        Option(help="File to write; a format may write several files.", show_default=False),
+        Option(help="File to write; some models have several files.", show_default=False),
     ],
+    network_only: Annotated[
+        bool,
+        Option(
+            "--network-only",
+            help="Write the network alone, without the models that classify and forecast combine "
+            "with it.",
+        ),
+    ] = False,
 ):
     """Write a model for another tool: ONNX, torch, C, Keras or TensorFlow 1."""
-    write = _function(_format(to, "--to"), "write")
-    files = write(_model(directory), out)
-    for path in files or [out]:
+    name = _format(to, "--to")
+    write = _function(name, "write")
+    options = {"network_only": True} if network_only else {}
+    _check_options(write, options, f"--to {name}")
+    written = write(_model(directory), out, **options)
+    for path in written if isinstance(written, list) else [out]:
         typer.echo(f"written: {path}")
 
 
@@ -90,9 +97,36 @@ def import_model(
     name = _format_of(file) if source is None else _format(source, "--from")
     read = _function(name, "read")
     check_new(out, False)
-    stack = read(file)
-    importlib.import_module(f"{PACKAGE}.directory").write_layers(out, stack)
+    found = read(file)
+
+    from ..exchange.directory import write_layers
+
+    write_layers(out, _stack(found, file))
     typer.echo(f"written: {out}")
+
+
+def _stack(found: Any, file: Path) -> Any:
+    """Layers as `write_layers` takes them: a stack, a layer, or the only one of several."""
+    if not isinstance(found, dict):
+        return found
+    if len(found) == 1:
+        return next(iter(found.values()))
+    from ..exchange.layer_stack import LayerStack
+
+    try:
+        return LayerStack(found)
+    except ValueError as error:
+        raise InputError(
+            f"{str(file)!r} has the layers {', '.join(found)}, which are not one row of layers "
+            f"({error}); read them with Python: ostinato.exchange"
+        ) from error
+
+
+def _check_options(function: Callable[..., Any], options: dict[str, Any], what: str) -> None:
+    """Raise an error if a format does not have one of the given options."""
+    for name in options:
+        if name not in inspect.signature(function).parameters:
+            raise InputError(f"{flag(name)} is not an option of {what}; leave it out")
 
 
 def _format(name: str, option: str) -> str:
@@ -132,12 +166,7 @@ def _function(name: str, what: str) -> Callable[..., Any]:
 
 def _model(directory: Path) -> Any:
     """The trained task or the layers in a directory."""
-    from ..data.files import read_json
+    from ..exchange.directory import is_layers, read_layers
     from ..tasks import load
-    from ..tasks.saved import CONFIG
 
-    if (directory / CONFIG).is_file() and read_json(directory / CONFIG).get(
-        "format"
-    ) == LAYERS_FORMAT:
-        return importlib.import_module(f"{PACKAGE}.directory").read_layers(directory)
-    return load(directory)
+    return read_layers(directory) if is_layers(directory) else load(directory)

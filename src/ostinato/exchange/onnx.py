@@ -1,12 +1,14 @@
-"""ONNX: layers written as files that ONNX Runtime and other tools run, and layers from such files.
+"""ONNX: layers and trained tasks written as files that ONNX Runtime and other tools run, and layers
+from such files.
 
 A cell that ONNX's operators RNN, LSTM and GRU compute becomes such an operator; every other cell
 becomes a Scan over its equations.
 """
 
 import copy
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +24,8 @@ from .onnx_reading import read
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from ..tasks.task import Task
+
 __all__ = ["read", "write"]
 
 # Largest error of the file, relative to the largest number, by dtype.
@@ -32,27 +36,45 @@ ROUNDING = 4
 PROOFS = ((3, 7), (1, 1))
 
 
-def write(layer: Recurrent, path: Path, *, lengths: bool = True, states: bool = True) -> None:
-    """Write a layer as an ONNX file, in evaluation mode.
+def write(
+    model: "Recurrent | Task",
+    path: Path,
+    *,
+    lengths: bool = True,
+    states: bool = True,
+    network_only: bool = False,
+) -> list[Path]:
+    """Write a layer or a trained task as an ONNX file, in evaluation mode.
 
-    The file is run with ONNX Runtime on random inputs and compared with the layer first. Nothing is
+    The file is run with ONNX Runtime on random inputs and compared with the model first. Nothing is
     written if they differ.
 
-    The inputs of the file have the names of the cell's inputs (for most cells `x`), (B, T, I) with
-    batch_first, else (T, B, I); B and T are free. Further ones are `lengths`, (B,) int64, and
-    `initial_h` for the state `h` (and so for each state), (L * D, B, units). The outputs are
-    `output`, with 0 past a row's end, and `final_h`.
+    Of a layer, the inputs of the file have the names of the cell's inputs (for most cells `x`), (B,
+    T, I) with batch_first, else (T, B, I); B and T are free. Further ones are `lengths`, (B,)
+    int64, and `initial_h` for the state `h` (and so for each state), (L * D, B, units). The outputs
+    are `output`, with 0 past a row's end, and `final_h`.
+
+    The page `docs/exchange.md` has the inputs and outputs of each task. Translate, transcribe and
+    caption have two files: with the path NAME.onnx, NAME.encoder.onnx, and NAME.decoder.onnx for
+    one step of the decoder.
 
     Args:
-        layer: The layer, in float32 or float64.
+        model: The layer or the task, in float32; a layer may be in float64.
         path: The file to write.
-        lengths: Have the input `lengths`.
-        states: Have the initial states as inputs; without, they are 0 or the learned ones.
+        lengths: Of a layer: have the input `lengths`.
+        states: Of a layer: have the initial states as inputs; without, they are 0 or the learned
+            ones.
+        network_only: Of a classifier or a forecaster: write the network alone, without the other
+            models that its answers combine with the network's. The metadata then has the entry
+            `network_only`.
+
+    Returns:
+        The files that were written.
 
     Raises:
-        InputError: It is not a layer, or the file cannot be written.
+        InputError: It is not a layer or a trained task, or the file cannot be written.
         TensorError: Its dtype is neither float32 nor float64.
-        EngineError: The file computes something else than the layer.
+        EngineError: The file computes something else than the model.
         MissingExtra: onnx or onnxruntime is not installed.
 
     Example:
@@ -61,27 +83,46 @@ def write(layer: Recurrent, path: Path, *, lengths: bool = True, states: bool = 
         >>> from ostinato.exchange import onnx
         >>> layer = ostinato.LSTM(3, 5, batch_first=True)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     onnx.write(layer, os.path.join(folder, "layer.onnx"))
+        ...     files = onnx.write(layer, os.path.join(folder, "layer.onnx"))
         ...     os.listdir(folder)
         ['layer.onnx']
     """
-    if not isinstance(layer, Recurrent):
-        raise InputError(
-            f"onnx.write was given a {type(layer).__name__}; give a layer: ostinato.RNN, LSTM, GRU "
-            "or Recurrent"
-        )
+    try:
+        if isinstance(model, Recurrent):
+            if network_only:
+                raise InputError("network_only is for a task, and this is a layer; leave it out")
+            return _write_layer(model, path, lengths=lengths, states=states)
+        if _is_task(model):
+            if not lengths or not states:
+                raise InputError("lengths and states are for a layer, and this is a task")
+            from .onnx_tasks import write_task
+
+            return write_task(model, path, network_only=network_only)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from error
+    raise InputError(
+        f"onnx.write was given a {type(model).__name__}; give a layer: ostinato.RNN, LSTM, GRU or "
+        "Recurrent, or a trained task"
+    )
+
+
+def _is_task(model: object) -> bool:
+    """Whether a model is a task; the tasks are imported only if they have been before."""
+    module: Any = sys.modules.get("ostinato.tasks.task")
+    return module is not None and isinstance(model, module.Task)
+
+
+def _write_layer(layer: Recurrent, path: Path, *, lengths: bool, states: bool) -> list[Path]:
     dtype = next((p.dtype for p in layer.parameters()), torch.float32)
     if dtype not in TOLERANCES:
         raise TensorError(
             f"the weights are {dtype}; ONNX files are written in float32 or float64: write "
             "layer.float()"
         )
-    try:
-        content = _model(layer, dtype, lengths=lengths, states=states).SerializeToString()
-        _prove(layer, dtype, content, lengths=lengths, states=states)
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) or error from error
+    content = _model(layer, dtype, lengths=lengths, states=states).SerializeToString()
+    _prove(layer, dtype, content, lengths=lengths, states=states)
     write_whole(path, content)
+    return [Path(path)]
 
 
 # ---------------------------------------------------------------- the model

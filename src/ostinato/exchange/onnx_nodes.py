@@ -165,9 +165,9 @@ class Ports:
         import onnx
         from onnx import helper
 
-        graph = helper.make_graph(
-            self.out.nodes, name, self.inputs, self.outputs, self.out.constants.tensors
-        )
+        read = _read(self.out.nodes)
+        tensors = [one for one in self.out.constants.tensors if one.name in read]
+        graph = helper.make_graph(self.out.nodes, name, self.inputs, self.outputs, tensors)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -177,6 +177,16 @@ class Ports:
         helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model)
         return model
+
+
+def _read(nodes: "Iterable[NodeProto]") -> set[str]:
+    """The names of all values that nodes and the graphs in them read."""
+    found = set[str]()
+    for node in nodes:
+        found.update(node.input)
+        for attribute in node.attribute:
+            found |= {one.name for one in attribute.g.output} | _read(attribute.g.node)
+    return found
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def read(path: Path) -> dict[str, Recurrent | ReversedLayer]:
         >>> from ostinato.exchange import onnx
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "layer.onnx")
-        ...     onnx.write(ostinato.GRU(3, 5), path)
+        ...     files = onnx.write(ostinato.GRU(3, 5), path)
         ...     onnx.read(path)
         {'GRU_0': Recurrent(gru, 3, 5, batch_first=False)}
     """
