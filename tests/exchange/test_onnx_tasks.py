@@ -169,8 +169,8 @@ def test_byte_pairs_are_written(tmp_path):
 
 @pytest.mark.parametrize("transitions", [True, False])
 def test_a_tagger_gives_its_answers(transitions, tmp_path):
-    task = Tagger(hidden=4, **QUICK, embedding=4, steps=8, transitions=transitions).fit(
-        *sentences(30, 0)
+    task = Tagger(hidden=4, **QUICK, embedding=4, steps=2, transitions=transitions).fit(
+        *sentences(16, 0)
     )
     rows = [*sentences(20, 1)[0], [], ["Unseen", "낱말"]]
     assert (task.model.crf is not None) == transitions

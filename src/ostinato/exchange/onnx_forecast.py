@@ -44,7 +44,7 @@ def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
         ports.add_input("series", np.int64, ["batch"])
     outputs = ["forecast"] if network_only else ["forecast", "low", "high"]
     ports.reserve(*outputs)
-    graph = _Forecast(file.out, task)
+    graph = _ForecastNodes(file.out, task)
     network = graph.network(task.model.final)
     if network_only:
         found = [graph.values(network)]
@@ -73,7 +73,7 @@ def _metadata(task: AnyTask, network_only: bool) -> dict[str, Any]:
     return found | ({"network_only": True} if network_only else {})
 
 
-class _Forecast:
+class _ForecastNodes:
     """The nodes of a forecast.
 
     Args:

@@ -101,7 +101,7 @@ def _add_crf(out: Nodes, crf: "LinearChainCRF", scores: str, mask: str) -> tuple
     from scores (B, T, C) and the valid steps (B, T).
     """
     weights = array(crf._weights())
-    steps = _Steps(out, weights, scores, mask)
+    steps = _CRFNodes(out, weights, scores, mask)
     best, alpha, beta = steps.best(), steps.forward(), steps.backward()
     # their sum is the logarithm of the probability, up to a term of each row
     probabilities = out.add("Softmax", out.add("Add", alpha, beta), axis=-1)
@@ -111,7 +111,7 @@ def _add_crf(out: Nodes, crf: "LinearChainCRF", scores: str, mask: str) -> tuple
     )
 
 
-class _Steps:
+class _CRFNodes:
     """The loops of a CRF over time.
 
     Args:
