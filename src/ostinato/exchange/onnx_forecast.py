@@ -350,7 +350,7 @@ class _ForecastNodes:
         ]
         level, slope, shape = self._start(parameters[1], parameters[4])
         predicted = self._smoothing_loop(parameters, [level, slope, shape])
-        # from the first steps, if the series is that short, there is no forecast
+        # a series shorter than that has nan in place of the earliest
         zeros = self.add("Mul", self.between(predicted, 0, 1), self.double(0.0))
         nan = out.add("Expand", self.double(np.nan), out.constants.whole(1, origins, 1))
         padded = out.add("Concat", self.add("Add", zeros, nan), predicted, axis=1)
