@@ -75,20 +75,10 @@ static float NAME_minimum(float a, float b)
 static void NAME_multiply(float *y, int rows, const float *table, int stride,
                           const float *x, int columns)
 {
-    int i = 0, j;
-    for (; i + 4 <= columns; i += 4) {
-        const float *w = table + i * stride;
-        const float x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
+    int i, j;
+    for (i = 0; i < columns; i++)
         for (j = 0; j < rows; j++)
-            y[j] += w[j] * x0 + w[stride + j] * x1
-                    + w[2 * stride + j] * x2 + w[3 * stride + j] * x3;
-    }
-    for (; i < columns; i++) {
-        const float *w = table + i * stride;
-        const float x0 = x[i];
-        for (j = 0; j < rows; j++)
-            y[j] += w[j] * x0;
-    }
+            y[j] += table[i * stride + j] * x[i];
 }
 """,
     "multiply_transposed": """\
@@ -220,7 +210,7 @@ class Support:
     def __post_init__(self) -> None:
         if self.weights not in WEIGHTS:
             raise InputError(
-                f"weights={self.weights!r} is not known{near(self.weights, WEIGHTS) or ''}; "
+                f"weights={self.weights!r} is an unknown kind{near(str(self.weights), WEIGHTS)}; "
                 f"write one of {', '.join(map(repr, WEIGHTS))}"
             )
 
