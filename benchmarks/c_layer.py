@@ -5,7 +5,7 @@
 The hand-written C++ is one class with the sizes as template arguments, `std::array` and plain
 loops, as real-time audio code is written without a linear algebra library. All programs have the
 same weights and get the same samples, and their outputs are compared first. They take turns on one
-thread; the table has the median of the processor time of each, and that of the ratios of each round.
+thread; the table has the median of the processor time of each, and that of the ratios in a round.
 
 A second table has flash and memory of small models: from the tables of weights, and from `size` of
 the object compiled with -Os, for this processor and, where clang is found, for a Cortex-M4.
@@ -236,7 +236,7 @@ def timings(rounds: int, count: int) -> None:
                 print(f"| {units} | {shown} | {title} | {median:,.0f} | {ratio:.2f} |")
 
 
-# Declarations of the functions that the code calls, where there is no C library to compile for.
+# Declarations of the functions that the code calls: a Cortex-M4 has another C library.
 LIBRARY = {
     "math.h": "float expf(float); float tanhf(float); float logf(float); float log1pf(float);\n"
     "float sqrtf(float); float floorf(float); float fabsf(float);\n",

@@ -42,6 +42,8 @@ FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
 CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
 TORCH = ("docs/torch.md", "docs/torch.ko.md")
 EXCHANGE = "docs/exchange.md", "docs/exchange.ko.md"
+MICROCONTROLLERS = ("docs/microcontrollers.md", "docs/microcontrollers.ko.md")
+AUDIO = ("docs/audio_plugins.md", "docs/audio_plugins.ko.md")
 CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
 PAIRS = [
     READMES,
@@ -58,6 +60,8 @@ PAIRS = [
     BENCHMARK,
     TORCH,
     EXCHANGE,
+    MICROCONTROLLERS,
+    AUDIO,
 ]
 PAGES = [page for pair in PAIRS for page in pair]
 

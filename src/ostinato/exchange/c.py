@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.files import write_whole
 from ..errors import InputError
 from ..nn.recurrent import Recurrent
 from .c_code import Sizes
+from .c_file import write_files
 from .c_layer import layer_file, prove
 from .c_support import check_prefix
 
@@ -93,6 +93,5 @@ def write(
     if check:
         prove(one)
     source, header = (stem.with_name(f"{name}.{end}") for end in ("c", "h"))
-    write_whole(header, one.file.header.encode())
-    write_whole(source, one.file.source.encode())
+    write_files({header: one.file.header, source: one.file.source})
     return CReport(source, header, one.file.sizes, one.rounding)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from ..data.files import write_whole
+from ..errors import InputError
 from .c_code import Sizes
 from .c_support import Support, literal, wrapped
 
@@ -152,6 +155,22 @@ class CFile:
         return _SELFTEST.format(
             name=self.name, NAME=self._upper, tables="\n".join(tables), body=body
         )
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write all files, or none: those that did not exist are removed if one cannot be written.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    new = [path for path in files if not path.exists()]
+    try:
+        for path, text in files.items():
+            write_whole(path, text.encode())
+    except InputError:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _described(sizes: Sizes) -> list[str]:
