@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ostinato.errors import InputError
-from ostinato.exchange import keras
+from ostinato.exchange import keras, tf1
 from places import ROOT
 
 GOLDEN = ROOT.parent / "shared" / "golden" / "checkpoints"
@@ -52,3 +52,27 @@ def test_a_keras_model_equals_its_recorded_outputs(name, form):
     recorded = outputs(name)
     x = torch.from_numpy(recorded["x"])
     agrees(stack(x), recorded["y"])
+
+
+@pytest.mark.parametrize("model", INDEX.get("tf1", []), ids=lambda model: model["name"])
+def test_a_tensorflow_1_checkpoint_equals_its_recorded_outputs(model):
+    recorded = outputs(model["dir"])
+    stack = tf1.read(GOLDEN / model["prefix"])
+    assert {name.rsplit("/", 1)[0] for name in model["variables"]} >= {
+        name for name in stack.names if "gru" not in name
+    }
+    x, lengths = torch.from_numpy(recorded["x"]), recorded["sequence_length"]
+    agrees(stack(x, lengths=lengths), recorded["outputs"])
+    finals = []
+    for part in stack.parts:
+        x, states = part.layer(x, None, lengths)
+        finals += states[::-1]  # TensorFlow's state is (c, h)
+    for number, state in enumerate(finals):
+        agrees(state[0], recorded[f"final/{number}"])
+
+
+@pytest.mark.parametrize("prefix", ["adam_v1/model.ckpt-10", "adam_v2/model.ckpt-10", "partitioned/part"])  # fmt: skip
+def test_slots_of_optimizers_in_a_recorded_checkpoint_are_left_out(prefix):
+    stack = tf1.read(GOLDEN.parent / "training" / "checkpoints" / prefix)
+    assert stack.names == ("rnn/basic_lstm_cell",)
+    assert stack.specs()[stack.names[0]].constants == {"forget_bias": 1.0}
