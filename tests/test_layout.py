@@ -186,6 +186,12 @@ def test_importing_the_package_imports_nothing_that_few_need():
     assert "torch._dynamo" not in loaded
 
 
+def test_formats_of_other_tools_are_imported_when_they_are_asked_for():
+    loaded = loaded_after("import ostinato, ostinato.cli.main\nostinato.LSTM, ostinato.Classifier")
+    assert not [name for name in loaded if name.startswith("ostinato.exchange")]
+    assert loaded.isdisjoint({"onnx", "onnxruntime", "h5py", "pyfive", "keras", "ziglang"})
+
+
 def test_a_layer_is_imported_when_it_is_asked_for():
     import ostinato
     from ostinato.nn import recurrent, torch_layers

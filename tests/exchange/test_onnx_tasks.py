@@ -1,6 +1,7 @@
 """Trained tasks as ONNX files: the answers of ONNX Runtime are those of the task."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -310,6 +311,24 @@ def test_bad_arguments_are_refused(classifier, generator, tmp_path):
 
 
 # ---------------------------------------------------------------- without ostinato
+
+
+def test_the_scripts_of_the_page_agree(tmp_path, monkeypatch):
+    page = (ROOT / "docs/exchange.md").read_text(encoding="utf-8")
+    found = [s for s in re.findall(r"```python\n(.*?)```", page, re.S) if "waves.onnx" in s]
+    train, script = found
+    monkeypatch.chdir(tmp_path)
+    exec(compile(train, "train.py", "exec"), {})
+    (tmp_path / "run.py").write_text(
+        "import sys\nsys.modules['ostinato'] = sys.modules['torch'] = None\n" + script
+    )
+    done = subprocess.run(
+        [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['slow', 'fast'] (2, 2)\n"
+    assert done.stdout in page
+    assert len(script.splitlines()) <= 30
 
 
 @pytest.mark.slow
