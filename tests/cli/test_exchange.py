@@ -1,5 +1,7 @@
 """The commands export and import: one clear error for what a format cannot do."""
 
+import re
+
 import pytest
 
 from ostinato.cli import exchange
@@ -112,3 +114,33 @@ def test_layers_are_imported_and_exported(run, tmp_path):
     code, printed, error = run("import", tmp_path / "a.onnx", "--out", tmp_path / "layers")
     assert (code, printed, error) == (0, f"written: {tmp_path / 'layers'}\n", "")
     assert (tmp_path / "layers" / "config.json").exists()
+
+
+def test_a_layer_is_exported_to_c_with_its_options(run, tmp_path):
+    import ostinato
+    from ostinato.exchange.directory import write_layers
+    from ostinato.exchange.layer_stack import DenseSpec, LayerStack
+
+    gru = ostinato.Recurrent("gru", 3, 4)
+    write_layers(tmp_path / "layers", LayerStack({"gru": gru}))
+    words = ["export", tmp_path / "layers", "--to", "c", "--out", tmp_path / "out.c"]
+    code, printed, error = run(*words, "--weights", "int8", "--name", "net")
+    assert (code, error) == (0, "")
+    assert re.fullmatch(
+        rf"written: {tmp_path}/net.c\nwritten: {tmp_path}/net.h\n"
+        r"largest difference of a result that int8 weights make: \S+\n",
+        printed,
+    )
+    code, printed, _ = run(*words, "--no-check")
+    assert code == 0 and (tmp_path / "out.h").is_file()
+    code, _, error = run(*words, "--weights", "int4")
+    assert code == 2 and "weights='int4'" in error and "Traceback" not in error
+    words[3] = "torch"
+    for option in (["--weights", "int8"], ["--no-check"]):
+        code, _, error = run(*words, *option)
+        assert code == 2 and error.startswith(f"error: {option[0]} is not an option of --to torch")
+
+    stack = LayerStack({"gru": gru, "dense": DenseSpec(4, 2)})
+    write_layers(tmp_path / "more", stack)
+    code, _, error = run("export", tmp_path / "more", "--to", "c", "--out", tmp_path / "more.c")
+    assert code == 2 and "written of one recurrent layer, and these are recurrent, dense" in error

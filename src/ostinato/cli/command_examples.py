@@ -45,7 +45,10 @@ EXAMPLES = {
         "ostinato inspect model 'a good film' -o states.png",
     ],
     "compare": ["ostinato compare model-a model-b"],
-    "export": ["ostinato export model --to onnx --out model.onnx"],
+    "export": [
+        "ostinato export model --to onnx --out model.onnx",
+        "ostinato export model --to c --out firmware/model.c --weights int8",
+    ],
     "import": ["ostinato import model.onnx --out layers"],
     "generate": [
         "ostinato generate model --prompt 'It was ' --length 300",

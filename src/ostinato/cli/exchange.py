@@ -62,15 +62,35 @@ def export_model(
             "with it.",
         ),
     ] = False,
+    weights: Annotated[
+        str | None,
+        Option(
+            metavar="KIND",
+            help="C: float32, or int8 for matrices in a quarter of the memory.",
+            show_default="float32",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        Option(help="C: beginning of the names of functions.", show_default="name of the file"),
+    ] = None,
+    no_check: Annotated[
+        bool, Option("--no-check", help="C: write without compiling and comparing the code.")
+    ] = False,
 ):
     """Write a model for another tool: ONNX, torch, C, Keras or TensorFlow 1."""
-    name = _format(to, "--to")
-    write = _function(name, "write")
-    options = {"network_only": True} if network_only else {}
-    _check_options(write, options, f"--to {name}")
+    kind = _format(to, "--to")
+    write = _function(kind, "write")
+    options: dict[str, Any] = {"network_only": True} if network_only else {}
+    options |= {"weights": weights} if weights is not None else {}
+    options |= {"name": name} if name is not None else {}
+    options |= {"check": False} if no_check else {}
+    _check_options(write, options, f"--to {kind}")
     written = write(_model(directory), out, **options)
-    for path in written if isinstance(written, list) else [out]:
+    for path in _written_files(written) or [out]:
         typer.echo(f"written: {path}")
+    if (rounding := getattr(written, "rounding", None)) is not None:
+        typer.echo(f"largest difference of a result that int8 weights make: {rounding:.2g}")
 
 
 def import_model(
@@ -105,6 +125,13 @@ def import_model(
     typer.echo(f"written: {out}")
 
 
+def _written_files(written: Any) -> list[Path]:
+    """The files of an export, by what `write` returns: a list, or a report of C code."""
+    if isinstance(written, list):
+        return written
+    return [written.source, written.header] if hasattr(written, "header") else []
+
+
 def _stack(found: Any, file: Path) -> Any:
     """Layers as `write_layers` takes them: a stack, a layer, or the only one of several."""
     if not isinstance(found, dict):
@@ -126,7 +153,8 @@ def _check_options(function: Callable[..., Any], options: dict[str, Any], what: 
     """Raise an error if a format does not have one of the given options."""
     for name in options:
         if name not in inspect.signature(function).parameters:
-            raise InputError(f"{flag(name)} is not an option of {what}; leave it out")
+            shown = "--no-check" if name == "check" else flag(name)
+            raise InputError(f"{shown} is not an option of {what}; leave it out")
 
 
 def _format(name: str, option: str) -> str:

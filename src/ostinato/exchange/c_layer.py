@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..errors import EngineError
+from ..errors import EngineError, InputError
 from ..nn.recurrent import Recurrent
 from .c_code import LayerCode, check_layer, layer_code, rounded_layer
 from .c_compile import ROUNDING, TOLERANCE, check_close, run_c
 from .c_file import CFile
 from .c_support import Support, literal
+from .layer_stack import LayerStack, RecurrentSpec
 
 # Steps of the sequences on which C code is compared with its layer.
 STEPS = (7, 1)
@@ -41,11 +42,37 @@ class LayerFile:
     rounding: float | None
 
 
-def layer_file(layer: Recurrent, name: str, weights: str = "float32") -> LayerFile:
+def _single(model: Recurrent | LayerStack) -> Recurrent:
+    """The layer of a stack of one recurrent layer; a layer as it is.
+
+    Raises:
+        InputError: The stack has other parts.
+    """
+    if not isinstance(model, LayerStack):
+        return model
+    parts = list(model.parts)
+    spec = parts[0].spec if len(parts) == 1 else None
+    if not isinstance(spec, RecurrentSpec):
+        kinds = ", ".join(type(part).__name__.removesuffix("Part").lower() for part in parts)
+        raise InputError(
+            f"C code is written of one recurrent layer, and these are {kinds}; write the layer "
+            "alone with Python: ostinato.exchange.c.write(stack.parts[k].layer, path)"
+        )
+    if spec.reverse or not spec.sequence or spec.bidirectional and spec.merge != "concat":
+        raise InputError(
+            "C code gives the output of every step, forward or with both directions next to each "
+            f"other; the layer has reverse={spec.reverse}, sequence={spec.sequence}, "
+            f"merge={spec.merge!r}: write the layer alone with Python: "
+            "ostinato.exchange.c.write(stack.parts[0].layer, path)"
+        )
+    return parts[0].layer
+
+
+def layer_file(layer: Recurrent | LayerStack, name: str, weights: str = "float32") -> LayerFile:
     """A layer in evaluation mode as C files.
 
     Args:
-        layer: The layer, in float32.
+        layer: The layer, or a stack of this layer alone, in float32.
         name: The beginning of all names.
         weights: "float32" or "int8".
 
@@ -53,6 +80,7 @@ def layer_file(layer: Recurrent, name: str, weights: str = "float32") -> LayerFi
         InputError: It is not a layer, or a weight is not finite.
         TensorError: Its dtype is not float32.
     """
+    layer = _single(layer)
     check_layer(layer)
     layer = copy.deepcopy(layer).cpu().eval()
     layer.precision = None  # the code rounds nothing to bfloat16
