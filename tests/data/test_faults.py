@@ -611,7 +611,7 @@ def test_an_empty_sentence_of_training_is_refused_with_its_line(write):
 )
 def test_a_model_worse_than_its_baseline_has_a_warning(task, metrics, baseline, is_worse):
     task.result = Result(metrics, 1, 1.0, 1, 1, False, [])
-    warning = task._worse_than(baseline, "a guess")
+    warning = task._worse_than({"a guess": baseline})
     assert (warning is not None) == is_worse
     if is_worse:
         assert "is worse than" in warning and "a guess" in warning and "--epochs" in warning

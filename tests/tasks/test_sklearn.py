@@ -264,7 +264,11 @@ def test_a_column_of_labels_is_flattened_with_a_warning():
         (X, None, "requires y to be passed, but the target y is None"),
         (X, Y + 0.5, "Unknown label type: the label 0.5 is a continuous number"),
         (X, np.stack([Y, Y], 1), r"an array of shape \(40, 2\); give one label for each row"),
-        (X, pandas.DataFrame({"a": Y, "b": Y}), "data frame with the columns a, b; give one"),
+        (
+            X,
+            pandas.DataFrame({"a": Y, "b": Y}),
+            "labels are an array of shape .40, 2.; give one label",
+        ),
         (X + 1j, Y, "Complex data not supported: give real numbers"),
         (X[:, :0], Y, r"0 feature\(s\) \(shape=\(40, 0\)\) while a minimum of 1 is required"),
         (X[:, 0], Y, r"x.reshape\(1, -1\) is one sequence"),

@@ -11,6 +11,7 @@ EXAMPLES = {
         "ostinato train classify reviews.csv --out model",
         "ostinato train classify reviews.csv --out model --text body --label stars",
         "ostinato train classify sensors.npz --out model --test test.npz",
+        "ostinato train classify films.csv --out model --multi-label --label genres",
     ],
     "train tag": [
         "ostinato train tag en-train.conllu --out model",

@@ -96,7 +96,7 @@ def row_number_column(table: Table, *, without: Iterable[str | None] = ()) -> st
 
 def quoted(name: str) -> str:
     """A name as it is written on the command line; letters of any script need no quotes."""
-    return name if re.fullmatch(r"[\w.]+", name) else shlex.quote(name)
+    return name if re.fullmatch(r"[\w.,]+", name) else shlex.quote(name)
 
 
 def no_label(table: Table, text: str | None, names: Sequence[str]) -> InputError:
@@ -119,7 +119,13 @@ def no_label(table: Table, text: str | None, names: Sequence[str]) -> InputError
             f"{had}; {likely[0]!r} has few values ({labels_found(found[likely[0]].values)}): if it "
             f"is the label, write --label {quoted(likely[0])}"
         )
+    binary = [name for name in likely if {*found[name].values} <= {"0", "1"}]
+    several = (
+        f"; or, to predict several of them, --multi-label --label {quoted(','.join(binary))}"
+        if len(binary) > 1
+        else ""
+    )
     return InputError(
         f"{had}; {listed(likely)} have few values: name the label, for example --label "
-        f"{quoted(likely[0])}"
+        f"{quoted(likely[0])}{several}"
     )

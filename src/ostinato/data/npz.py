@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError, near
 from .disk import LazySequence, StoredArray, rows_per_block
 from .examples import Labelled
+from .label_sets import matrix_sets
 from .separated import LABEL_COLUMNS
 from .summary import ColumnUse, DataSummary, labels_found
 from .tables import check_not_empty, listed
@@ -216,7 +217,12 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
 
 
 def read_labelled_arrays(
-    path: Path, *, label: str | None = None, columns: list[str] | None = None, labelled: bool = True
+    path: Path,
+    *,
+    label: str | None = None,
+    columns: list[str] | None = None,
+    labelled: bool = True,
+    several: bool = False,
 ) -> Labelled:
     """Read sequences with labels from an npz file, as `readers.read_labelled` does.
 
@@ -225,6 +231,8 @@ def read_labelled_arrays(
         label: The array of labels.
         columns: A list with the name of the array of numbers.
         labelled: Labels are required.
+        several: The labels may be an array (N, C) of 0 and 1, with a column for each of C labels,
+            whose names are in the array `names`.
     """
     arrays = read_arrays(path)
     x = find_array(arrays, path, columns[0] if columns else None, ("x", "X", "data"))
@@ -245,10 +253,16 @@ def read_labelled_arrays(
     ):
         # whole numbers that were stored as floats
         labels = np.asarray(labels[:]).astype(np.int64)
+    if several and labels.ndim == 2 and len(labels) == len(numbers):
+        named = np.asarray(names) if names is not None else np.arange(labels.shape[1])
+        sets = matrix_sets(labels, list(map(str, named.tolist())), f"{str(path)!r}: {y!r}")
+        summary = _summary(arrays, numbers, x, ColumnUse("label", [y]))
+        return Labelled(None, numbers, sets, {"numbers": x, "label": y}, dtype, summary)
     if labels.shape != (len(numbers),) or labels.dtype.kind not in "biuU":
         raise InputError(
             f"{str(path)!r}: {y!r} has dtype {labels.dtype} and shape {labels.shape}; it should be "
             f"({len(numbers)},) integers or text, one for each sequence in {x!r}"
+            + ("; columns of 0 and 1 are read with --multi-label" if labels.ndim == 2 else "")
         )
     if names is not None and labels.dtype.kind == "b":
         labels = np.asarray(labels[:]).astype(np.int64)

@@ -6,7 +6,7 @@ used.
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -17,6 +17,7 @@ from ..errors import InputError
 from .columns import ID_COLUMNS, Profile, no_label, profile, quoted, row_number_column
 from .disk import LazySequence
 from .examples import Labelled
+from .label_sets import LabelSet, column_sets, separator_of, text_sets, with_label_sets
 from .separated import LABEL_COLUMNS, LANGUAGE_COLUMNS, TEXT_COLUMNS, names_known
 from .summary import ColumnUse, DataSummary, labels_found
 from .tables import Table, listed, read_table
@@ -48,6 +49,7 @@ def read_labelled(
     like: Mapping | None = None,
     trained: Mapping | None = None,
     required: bool = False,
+    several: bool = False,
 ) -> Labelled:
     """Read texts or sequences of numbers with labels.
 
@@ -60,7 +62,8 @@ def read_labelled(
     Args:
         path: The file.
         text: The text column.
-        label: The column (or array) of labels.
+        label: The column (or array) of labels; with `several`, also columns of 0 and 1, separated
+            by commas.
         columns: The numeric columns in order (or a list with one array).
         steps: T, if a row is a whole sequence.
         features: F, if a row is a whole sequence; 1 by default.
@@ -70,41 +73,63 @@ def read_labelled(
             texts, and a row with as many numbers as in training is read as numbers only.
         trained: The `columns` of the training data, for labelled data.
         required: Labels are required.
+        several: Rows have any number of labels, tuples in the result: separated by one of
+            `label_sets.SEPARATORS`, in a list, or with a column of 0 and 1 for each label.
 
     Raises:
         InputError: The file cannot be read; a column does not exist; the label column is
             missing or ambiguous; a label is empty; a number is missing inside a row, or is not
             finite.
     """
-    kind = Path(path).suffix.lower()
-    if kind == ".npz":
-        from .npz import read_labelled_arrays
-
-        return read_labelled_arrays(path, label=label, columns=columns, labelled=like is None)
-    if kind in (".ts", ".arff"):
-        from .uea import read_uea
-
-        return read_uea(path, labelled=like is None)
     known = trained if like is None else like
+    kind = Path(path).suffix.lower()
+    if kind in (".npz", ".ts", ".arff"):
+        if kind == ".npz":
+            from .npz import read_labelled_arrays
+
+            found = read_labelled_arrays(
+                path, label=label, columns=columns, labelled=like is None, several=several
+            )
+        else:
+            from .uea import read_uea
+
+            found = read_uea(path, labelled=like is None)
+        return with_label_sets(found, (known or {}).get("separator")) if several else found
     before = known.get("text") if known else None
     # the training data had no header, so this file has none either
     named = None if before is None or before.isdecimal() else before
+    listed_labels = [name.strip() for name in (label or "").split(",") if name.strip()]
     table = read_table(
         path,
-        is_header=names_known({text, label, *(columns or []), named}, texts=before is not None),
+        is_header=names_known(
+            {text, label, *listed_labels, *(columns or []), named}, texts=before is not None
+        ),
         header=header if like is None else None,
+        lists=several,
+        list_hint="" if several else "; a list of labels is read with --multi-label",
     )
     if text is None and columns is None and before in table.names:
         text = before
-    if known is not None and label is None and known.get("label") in table.names:
-        # a numbered column exists in any table without a header
-        same = before is not None or len(table.names) == 1 + len(_names(known.get("numbers")))
-        label = known["label"] if same else None
+    labels_of = [label] if label in table.names or len(listed_labels) < 2 else listed_labels
+    labels_of = [name for name in labels_of if name is not None]
+    if known is not None and label is None:
+        names = _names(known.get("label")) or [known.get("label")]
+        if all(name in table.names for name in names):
+            # a numbered column exists in any table without a header
+            same = before is not None or len(table.names) == len(names) + len(
+                _names(known.get("numbers"))
+            )
+            labels_of = names if same else []
     if like is not None:
-        label = label if label in table.names else None
+        labels_of = [name for name in labels_of if name in table.names]
         if before is not None and len(table.names) == 1:
             (text,) = table.names
-    for name in [text, label, *(columns or [])]:
+    if len(labels_of) > 1 and not several:
+        raise InputError(
+            f"--label {label}: {str(path)!r} has the columns {listed(table.names)}; name one, or "
+            "write --multi-label to predict each of these columns of 0 and 1"
+        )
+    for name in [text, *labels_of, *(columns or [])]:
         if name is not None:
             table.column(name)
     if text is not None and columns is not None:
@@ -112,53 +137,97 @@ def read_labelled(
             f"text={text!r} and columns={columns}: a table is read either as texts or as numbers; "
             "give one of the two"
         )
-    label = label or table.find(LABEL_COLUMNS, without=(text, *(columns or ())))
-    taken = (text, label, *(columns or ()))
+    if not labels_of:
+        named = table.find(LABEL_COLUMNS, without=(text, *(columns or ())))
+        labels_of = [named] if named is not None else []
+    taken = (text, *labels_of, *(columns or ()))
     counter = row_number_column(table, without=taken)
     order = table.find(SEQUENCE_COLUMNS) or table.find(ID_COLUMNS, without=(*taken, counter))
-    free = [name for name in table.names if name not in (label, order, counter)]
+    free = [name for name in table.names if name not in (*labels_of, order, counter)]
     words = [name for name in free if not table.is_numeric(name)]
     numeric = [name for name in free if name not in words]
     if text is None and columns is None and steps is None and features is None:
-        text = _text_column(table, words, numeric, without=(label, order))
+        text = _text_column(table, words, numeric, without=(*labels_of, order))
     left_out = {counter: "numbers the rows"} if counter else {}
+    reading = LabelReading(several, (known or {}).get("separator"), required, like is None)
     if text is not None:
-        return _texts(table, text, label, left_out, labelled=like is None, required=required)
+        return _texts(table, text, labels_of, left_out, reading)
     if len(numeric) > 1:
         # columns without a value, such as the last steps of sequences that all end early
         words = [name for name in words if not profile(table, name).is_empty]
         numeric = [name for name in free if name not in words]
-    if label is None and columns is None:
+    if not labels_of and columns is None:
         # a row has as many numbers as in training, so it has no label
         alone = like is not None and len(free) == len(_names(like.get("numbers")))
         if not alone:
-            label = _label_of_numbers(table, words, free, (steps or 1) * (features or 1), like)
-        if label is None and required:
+            found = _label_of_numbers(table, words, free, (steps or 1) * (features or 1), like)
+            labels_of = [] if found is None else [found]
+        if not labels_of and required:
             raise no_label(table, None, free)
-    columns = columns or [name for name in numeric if name not in (label, table.find(STEP_COLUMNS))]
+    left = (*labels_of, table.find(STEP_COLUMNS))
+    columns = columns or [name for name in numeric if name not in left]
     if not columns:
         raise InputError(
             f"{str(path)!r} has the columns {listed(table.names)}, none with texts or numbers to "
             "learn from; name one: text=... or columns=[...]"
         )
-    labels = _labels(table, label) if like is None else None
-    used: dict[str, str | list[str]] = {"numbers": columns} | ({"label": label} if label else {})
+    labels, label_use = reading.labels(table, labels_of)
+    used: dict[str, str | list[str]] = {"numbers": columns} | label_use
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
-            return _long_form(table, order, columns, labels, used | {"sequence": order})
+            return reading.finished(
+                _long_form(table, order, columns, labels, used | {"sequence": order})
+            )
     if order is not None:
         left_out[order] = "names the rows"
     shape = _wide_shape(table, len(columns), steps, features)
-    found = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}")
-    summary = table.summary(found, *_label_use(label, labels), left_out=left_out)
+    use = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}")
+    summary = table.summary(use, *_label_use(labels_of, labels), left_out=left_out)
     sequences, cut = table.sequences(columns, shape)
     summary = summary.with_early_ends(cut)
-    return Labelled(None, sequences, labels, used, TEXT_DTYPE, summary)
+    return reading.finished(Labelled(None, sequences, labels, used, TEXT_DTYPE, summary))
 
 
-def _labels(table: Table, label: str | None) -> Sequence[str] | None:
-    """The labels in the form of `values.label_text`; None without a label column."""
-    return None if label is None else label_texts(table.nonempty_texts(label, "label"))
+@dataclass(frozen=True)
+class LabelReading:
+    """How the labels of a table are read.
+
+    Attributes:
+        several: Rows have any number of labels.
+        separator: The separator of labels in the training data, if there was one.
+        required: Labels are required.
+        wanted: Labels are read if there are any.
+    """
+
+    several: bool
+    separator: str | None
+    required: bool
+    wanted: bool
+
+    def labels(self, table: Table, names: list[str]) -> tuple[Sequence | None, dict]:
+        """The label, or the labels, of each row, and how the metadata describes their columns.
+
+        Args:
+            table: The table.
+            names: The label column, or several columns of 0 and 1; empty for no labels.
+        """
+        if not names:
+            return None, {}
+        use: dict[str, str | list[str]] = {"label": names if len(names) > 1 else names[0]}
+        if not self.wanted:
+            return None, use
+        if not self.several:
+            return label_texts(table.nonempty_texts(names[0], "label")), use
+        if len(names) > 1:
+            return column_sets(table, names), use
+        texts = table.texts(names[0])
+        separator = self.separator or separator_of(texts)
+        use |= {"separator": separator} if separator else {}
+        return text_sets(texts, separator, f"{names[0]!r} of row"), use
+
+    def finished(self, found: Labelled) -> Labelled:
+        """The rows, with a summary of their labels."""
+        return with_label_sets(found, self.separator) if self.several else found
 
 
 def _names(columns: str | list[str] | None) -> list[str]:
@@ -181,27 +250,25 @@ def _text_column(
 def _texts(
     table: Table,
     text: str,
-    label: str | None,
+    labels_of: list[str],
     left_out: dict[str, str],
-    *,
-    labelled: bool,
-    required: bool,
+    reading: LabelReading,
 ) -> Labelled:
     """The texts of a table, with their labels."""
-    if label is None and table.has_no_header and len(table.names) == 2:
-        label = next(name for name in table.names if name != text)
-    if label is None and required:
+    if not labels_of and table.has_no_header and len(table.names) == 2:
+        labels_of = [name for name in table.names if name != text]
+    if not labels_of and reading.required:
         raise no_label(table, text, [name for name in table.names if name not in left_out])
-    labels = _labels(table, label) if labelled else None
+    labels, label_use = reading.labels(table, labels_of)
     for name in table.names:
-        if name not in (text, label) and name not in left_out and table.is_text(name):
+        if name not in (text, *labels_of) and name not in left_out and table.is_text(name):
             if profile(table, name).is_prose:
                 left_out[name] = f"another text (to read it instead: --text {quoted(name)})"
     summary = table.summary(
-        ColumnUse("text", [text]), *_label_use(label, labels), left_out=left_out
+        ColumnUse("text", [text]), *_label_use(labels_of, labels), left_out=left_out
     )
-    used: dict[str, str | list[str]] = {"text": text} | ({"label": label} if label else {})
-    return Labelled(table.texts(text), None, labels, used, summary=summary)
+    used: dict[str, str | list[str]] = {"text": text} | label_use
+    return reading.finished(Labelled(table.texts(text), None, labels, used, summary=summary))
 
 
 def _label_of_numbers(
@@ -246,12 +313,13 @@ def _are_classes(one: Profile) -> bool:
     return not one.is_empty and (one.is_label or one.rows < 2 * one.distinct <= 2 * one.rows < 20)
 
 
-def _label_use(label: str | None, labels: Iterable[str] | None) -> list[ColumnUse]:
-    """The use of the label column, if there is one, with the counts of its labels."""
-    if label is None:
+def _label_use(names: list[str], labels: Sequence[str] | Sequence[LabelSet] | None):
+    """The use of the label columns, if there are any, with the counts of their labels."""
+    if not names:
         return []
-    found = labels_found(labels) if labels is not None else ""
-    return [ColumnUse("label", [label], found)]
+    # the labels of sets are counted later
+    single = labels is not None and (not len(labels) or isinstance(labels[0], str))
+    return [ColumnUse("label", names, labels_found(labels) if single else "")]
 
 
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
@@ -333,7 +401,7 @@ def _long_form(
     summary = table.summary(
         ColumnUse("sequence", [order], f"{len(numbers):,} sequences"),
         ColumnUse("numbers", columns, "a step in each row"),
-        *([ColumnUse("label", [taken["label"]], labels_found(firsts))] if labels else []),
+        *(_label_use(_names(taken["label"]) or [taken["label"]], firsts) if labels else []),
         rows=len(numbers),
         unit="sequences",
     )

@@ -10,6 +10,7 @@ import json
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -301,7 +302,12 @@ class Table:
 
 
 def read_table(
-    path: Path, *, is_header: HeaderTest | None = None, header: bool | None = None
+    path: Path,
+    *,
+    is_header: HeaderTest | None = None,
+    header: bool | None = None,
+    lists: bool = False,
+    list_hint: str = "",
 ) -> Table:
     """Read a table from CSV, TSV, TXT, JSON, JSON lines or Parquet, optionally compressed with
     gzip.
@@ -317,6 +323,8 @@ def read_table(
         is_header: Decides whether the first line is a header; by default
             `separated.names_columns`.
         header: Whether the first line is a header; None to find out.
+        lists: A field may be a list of texts and numbers, which is read as JSON text.
+        list_hint: What the error about a list says in addition.
 
     Raises:
         InputError: The file cannot be read, has an unsupported type, or has a broken row; the
@@ -329,12 +337,13 @@ def read_table(
             f"{str(path)!r} has an unsupported file type; supported types: "
             f"{', '.join(TABLE_SUFFIXES)}, optionally with .gz"
         )
+    field = partial(_json_text, lists=lists, list_hint=list_hint)
     if kind == ".parquet":
-        table = _read_parquet(path)
+        table = _read_parquet(path, lists=lists)
     elif kind in (".jsonl", ".ndjson"):
-        table = _read_json_lines(path)
+        table = _read_json_lines(path, field)
     elif kind == ".json":
-        table = _read_json(path)
+        table = _read_json(path, field)
     else:
         notes: list[str] = []
         layout = read_layout(
@@ -407,12 +416,12 @@ def as_numbers(series: "polars.Series") -> "polars.Series":
     )
 
 
-def _read_json_lines(path: Path) -> Table:
+def _read_json_lines(path: Path, field: Callable[..., str]) -> Table:
     notes: list[str] = []
-    return _json_table(path, lambda: _json_records(path, notes), "line", notes)
+    return _json_table(path, lambda: _json_records(path, notes), "line", notes, field)
 
 
-def _read_json(path: Path) -> Table:
+def _read_json(path: Path, field: Callable[..., str]) -> Table:
     """A list of objects, an object of lists, or JSON lines in a file named .json."""
     notes: list[str] = []
     lines = read_lines(path, notes=notes)
@@ -421,7 +430,7 @@ def _read_json(path: Path) -> Table:
     if len(filled) > 1 and all(line.strip().startswith("{") for line in filled):
         with contextlib.suppress(ValueError):
             json.loads(filled[0])
-            return _read_json_lines(path)
+            return _read_json_lines(path, field)
     try:
         content = parse_json("\n".join(chain(head, lines)))
     except ValueError as error:
@@ -442,7 +451,7 @@ def _read_json(path: Path) -> Table:
             f"{str(path)!r}: {given}; write a list of objects, with the same fields in each: "
             '[{"text": ...}, ...]'
         )
-    return _json_table(path, lambda: enumerate(content, 1), "item", notes)
+    return _json_table(path, lambda: enumerate(content, 1), "item", notes, field)
 
 
 def _records_of_columns(path: Path, content: dict) -> list:
@@ -485,8 +494,11 @@ def _json_table(
     records: Callable[[], Iterable[tuple[int, dict]]],
     place: str,
     notes: list[str],
+    field: Callable[..., str],
 ) -> Table:
-    """The table of numbered records, which must have the same fields."""
+    """The table of numbered records, which must have the same fields; `field` makes a text of a
+    value.
+    """
     first, record = next(iter(records()), (0, {}))
     names = list(record)
 
@@ -498,7 +510,7 @@ def _json_table(
                     f"{where} has {len(record)} fields ({listed(record)}), and {place} {first} has "
                     f"{len(names)} ({listed(names)}); give all {place}s the same fields"
                 )
-            yield number, [_json_text(record[name], name, where) for name in names]
+            yield number, [field(record[name], name, where) for name in names]
 
     return _text_table(
         path, list(map(compose, names)), rows(), notes=notes, numbered_lines=place == "line"
@@ -527,26 +539,30 @@ def _json_records(path: Path, notes: list[str]) -> Iterator[tuple[int, dict]]:
         yield number, record
 
 
-def _json_text(value, name: str, where: str) -> str:
+def _json_text(value, name: str, where: str, *, lists: bool, list_hint: str) -> str:
+    is_list = isinstance(value, list)
+    if is_list and lists:
+        return compose(json.dumps(value, ensure_ascii=False))
     if isinstance(value, (dict, list)):
         raise InputError(
             f"{where}: {name!r} is a {type(value).__name__}; a field should be text or a number"
+            f"{list_hint if is_list else ''}"
         )
     return compose(value) if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, *, lists: bool) -> Table:
     import polars
 
     check_not_empty(path)
     try:
         if not is_packed(path):
-            return Table(path, _parquet_frames(path))
+            return Table(path, _parquet_frames(path, lists=lists))
         with tempfile.NamedTemporaryFile(prefix="ostinato-") as unpacked:
             for block in read_blocks(path, text_reading.CHUNK, packed=True):
                 unpacked.write(block)
             unpacked.flush()
-            return Table(path, _parquet_frames(Path(unpacked.name)))
+            return Table(path, _parquet_frames(Path(unpacked.name), lists=lists))
     # polars raises a panic for some damage; a panic is not an Exception.
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise InputError(
@@ -555,7 +571,18 @@ def _read_parquet(path: Path) -> Table:
         ) from error
 
 
-def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
+def _lists_as_text(series: "polars.Series") -> "polars.Series":
+    """A column of lists as JSON text."""
+    import polars
+
+    texts = [
+        None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+        for value in series.to_list()
+    ]
+    return polars.Series(series.name, texts, polars.String)
+
+
+def _parquet_frames(path: Path, *, lists: bool) -> Iterator["polars.DataFrame"]:
     import polars
 
     if has_negative_page(path):
@@ -568,6 +595,12 @@ def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
     height = whole.select(polars.len()).collect().item()
     for start in range(0, max(1, height), PARQUET_ROWS):
         frame = whole.slice(start, PARQUET_ROWS).collect()
+        if lists:
+            frame = frame.with_columns(
+                _lists_as_text(frame[name])
+                for name, dtype in frame.schema.items()
+                if isinstance(dtype, (polars.List, polars.Array))
+            )
         # date formats have no nanoseconds
         yield frame.with_columns(
             text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us")

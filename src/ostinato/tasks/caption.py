@@ -97,8 +97,11 @@ class Captioner(SentenceTask):
         places = _nearest(examples["x"], self._learned["x"])
         nearest = LazySequence(len(places), lambda k: self._learned["target"][places[k]])
         return super().report_parts(examples) | {
-            "baseline": self.sentence_metrics(nearest, examples["target"]),
-            "baseline_name": "the caption of the most similar training picture",
+            "baselines": {
+                "the caption of the most similar training picture": self.sentence_metrics(
+                    nearest, examples["target"]
+                )
+            },
         }
 
     def attention_parts(self, examples, written, order):

@@ -6,24 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
 
-from ..data.batching import mean_and_scale, padded, within
+from ..data.batching import mean_and_scale, padded
 from ..data.disk import Concatenation, LazySequence, StoredRows, chunked
 from ..data.examples import Examples, pair_of
-from ..data.memory import one_label_each
+from ..data.label_sets import combination_among, flat, has_sets, sets_in_memory
+from ..data.memory import is_frame, one_label_each
 from ..data.text import compose, given_text
 from ..data.values import (
     as_trained,
     dtype_of,
     label_kind,
-    label_numbers,
     label_of,
     labels_as_given,
     sequence_of,
@@ -31,17 +28,17 @@ from ..data.values import (
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
 from ..data.word_vectors import read_word_vectors, vector_size
 from ..errors import InputError
-from ..nn.embedding import embeddings
-from .layer import layer_of
-from .linear_model import LinearModel, best_weight, mean_of
-from .metadata import ClassifyMetadata, Unlabelled
+from .classify_model import ClassifyEnsemble, ClassifyModel
+from .labelling import LabelSets, OneLabel, labelling
+from .linear_model import LinearModel
+from .metadata import ClassifyMetadata, KernelSizes, Unlabelled
 from .nearest_neighbour import nearest_labels
 from .ngrams import NGrams, feature_count
 from .options import ClassifyOptions
 from .random_kernels import RandomKernels, kernel_sizes
 from .saved import CHECKPOINT, Compared
-from .scores import Scores
-from .spelling import SpelledWords, Spelling, spelled_batch
+from .scores import Scores, SetScores
+from .spelling import Spelling, spelled_batch
 from .task import WATCHED_ROWS, Inside, Task, batches
 
 __all__ = ["Classifier", "ClassifyEnsemble", "ClassifyModel"]
@@ -60,91 +57,6 @@ LEAST_DEVIATION = 1e-3
 SHOWN_LABELS = 3
 
 
-class ClassifyModel(nn.Module):
-    """Sequence classifier: recurrent layers, then max pooling, mean pooling and the last output.
-
-    Args:
-        inputs: Vocabulary size V for texts, otherwise F numbers per step.
-        labels: C.
-        options: Sizes and rates.
-        text: The input is text.
-        letters: Number of characters, including special tokens, if words are also represented by
-            their characters; otherwise 0.
-    """
-
-    def __init__(
-        self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0
-    ):
-        super().__init__()
-        self.words = SpelledWords(inputs, letters, options) if letters else None
-        self.embedding = (
-            embeddings((inputs, options.embedding), std=0.1, padding_idx=PAD)[0]
-            if text and not letters
-            else None
-        )
-        self.dropout = nn.Dropout(options.dropout)
-        self.linear: LinearModel | None = None
-        units = self.words.units if letters else options.embedding if text else inputs
-        self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)
-        self.readout = nn.Linear(3 * units, labels)
-
-    def forward(
-        self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
-    ) -> torch.Tensor:
-        """Scores (B, C) of x: (B, T) token numbers or (B, T, F) numbers; rows may have length 0.
-
-        Args:
-            x: The input.
-            lengths: (B,).
-            spelled: The output of `spelled_batch`, if words are represented by their characters.
-        """
-        return self.scores(self.embedded(x, *spelled), lengths)
-
-    def embedded(self, x: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
-        """The input of the recurrent layers: (B, T, units)."""
-        if self.words:
-            return self.words.embedded(x, *spelled)
-        return x if self.embedding is None else self.dropout(self.embedding(x))
-
-    def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (B, C) from the output of `embedded`."""
-        output, _ = self.recurrent(x, lengths=lengths)
-        inside = within(lengths, output.shape[1])[:, :, None]
-        # outputs after the end are already 0
-        mean = output.sum(1) / lengths.clamp(min=1)[:, None]
-        most = output.masked_fill(~inside, -torch.inf).amax(1).where(lengths[:, None] > 0, 0.0)
-        # the last output of each direction; that of the reverse one is at the first step
-        ahead = output.shape[2] // (1 + self.recurrent.bidirectional)
-        end = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, ahead)
-        last = torch.cat([output[..., :ahead].gather(1, end)[:, 0], output[:, 0, ahead:]], 1)
-        return self.readout(self.dropout(torch.cat([most, mean, last], 1)))
-
-
-class ClassifyEnsemble(nn.Module):
-    """Ensemble of models with different initial weights; averages their probabilities.
-
-    Args:
-        members: K models.
-
-    Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty
-        Estimation using Deep Ensembles (2017), without its adversarial training.
-    """
-
-    def __init__(self, members: list[ClassifyModel]):
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.linear: LinearModel | None = None
-
-    def forward(
-        self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
-    ) -> torch.Tensor:
-        """Scores (B, C): the logarithm of the mean probability; arguments as for
-        `ClassifyModel`.
-        """
-        each = torch.stack([member(x, lengths, *spelled) for member in self.members])
-        return each.log_softmax(2).logsumexp(0) - math.log(len(self.members))
-
-
 class Classifier(Task):
     """Predicts labels of texts or of sequences of numbers.
 
@@ -153,6 +65,9 @@ class Classifier(Task):
     list of texts or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided by
     255, other dtypes are used unchanged. A model trained on uint8 accepts other integers from 0 to
     255, but no floats.
+
+    With `multi_label=True`, each row has any number of labels: a list of labels for each row, or an
+    indicator matrix (N, C) of 0 and 1.
 
     Args:
         options: The options of `ClassifyOptions`, by name.
@@ -167,11 +82,23 @@ class Classifier(Task):
         (['+', '-'], (1, 2))
     """
 
-    name, Options, goal, higher_is_better = "classify", ClassifyOptions, "accuracy", True
+    name, Options, higher_is_better = "classify", ClassifyOptions, True
+    # Between the labels of a row, in lines and tables of predictions.
+    list_separator = "|"
     # The unlabelled texts, between reading them for the vocabulary and pretraining.
     _unlabelled: Examples | None = None
     # The pretrained word vectors, between reading them for the options and training.
     _vectors: dict[str, np.ndarray] | None = None
+
+    @property
+    def goal(self) -> str:
+        """The metric that selects the best weights."""
+        return LabelSets.goal if self.options.multi_label else OneLabel.goal
+
+    @property
+    def labelling(self) -> OneLabel:
+        """How labels are learned and predicted."""
+        return labelling(self.metadata, self.options)
 
     def given_rows(self, data, labelled):
         x, labels = (
@@ -198,21 +125,48 @@ class Classifier(Task):
             (row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1
         )
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
-        kind = None
+        kind = names = None
         if labels is not None:
-            labels = one_label_each(labels)
-            kind = label_kind(labels)
-            labels = [
-                label_of(label, f"the label of row {number}")
-                for number, label in enumerate(labels, 1)
-            ]
+            labels, kind, names = self._labels_in_memory(labels)
             if len(labels) != len(x):
                 raise InputError(
                     f"{len(x)} rows and {len(labels)} labels; give a label for each row"
                 )
         return Examples(
-            {"x": x, "label": labels}, source="the given rows", dtype=dtype, label_kind=kind
+            {"x": x, "label": labels},
+            source="the given rows",
+            about={"label": names} if names else None,
+            dtype=dtype,
+            label_kind=kind,
         )
+
+    def _labels_in_memory(self, labels) -> tuple[list, str, list[str] | None]:
+        """The labels, or the sets of labels, of rows in memory, and their kind; and the labels of
+        the columns of an indicator matrix.
+        """
+        if self.options.multi_label:
+            return sets_in_memory(labels)
+        if has_sets(labels):
+            shape = getattr(labels, "shape", None)
+            raise InputError(
+                f"the labels are {f'an array of shape {shape}' if shape else 'lists of labels'}; "
+                "give one label for each row, (N,), or multi_label=True to predict several labels "
+                "for each row"
+            )
+        labels = one_label_each(labels)
+        kind = label_kind(labels)
+        return (
+            [
+                label_of(label, f"the label of row {number}")
+                for number, label in enumerate(labels, 1)
+            ],
+            kind,
+            None,
+        )
+
+    def targets(self, y):
+        # a frame of several columns is an indicator matrix
+        return y if is_frame(y) and len(y.columns) > 1 else super().targets(y)
 
     @property
     def is_text(self) -> bool:
@@ -251,22 +205,24 @@ class Classifier(Task):
         return every.split(self.options.held_out, self.options.seed, by="label")
 
     def prepare(self, learned, every):
-        counts = Counter(every["label"])
-        labels = sorted(counts)
-        if len(labels) < 2:
-            raise InputError(
-                f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier "
-                "needs two labels or more"
-            )
+        sets = bool(self.options.multi_label)
+        counts = Counter(flat(every["label"]) if sets else every["label"])
+        columns = every.about.get("label")
+        labels = columns if sets and isinstance(columns, list) else sorted(counts)
+        # in memory; a file has its columns of 0 and 1 described in its metadata
+        matrix = labels is columns and every.summary is None
+        self._check_labels(every, labels, counts)
         first = learned["x"][0]
         text = isinstance(first, str)
         self.metadata = ClassifyMetadata(
             labels,
             [counts[label] for label in labels],
-            every.about,
+            {} if matrix else every.about,
             None,
             dtype=every.dtype,
             label_kind=every.label_kind or "text",
+            rows=len(every) if sets else None,
+            indicators=matrix,
         )
         if not text:
             if self.options.vectors is not None:
@@ -294,7 +250,7 @@ class Classifier(Task):
                 self.metadata = replace(self.metadata, kernels=kernel_sizes(rows, steps))
             return found
         if self.options.linear:
-            features = feature_count(learned["x"], len(labels))
+            features = feature_count(learned["x"], len(labels), independent=sets)
             self.metadata = replace(self.metadata, ngrams=features)
         texts, more = learned["x"], None
         found = self._vector_options()
@@ -327,6 +283,27 @@ class Classifier(Task):
         spelling = Spelling.of(words, self.options.characters, min_count=least)
         self.metadata = replace(self.metadata, letters=spelling.letters)
         return found | {"characters": spelling.scheme}
+
+    def _check_labels(self, every: Examples, labels: list[str], counts: Counter) -> None:
+        """Raise an error unless the labels can be learned as the options say."""
+        if len(labels) < 2:
+            only = f"the label {labels[0]!r}" if labels else "no label"
+            raise InputError(
+                f"{every.source}: all {len(every)} rows have {only}; a classifier needs two labels "
+                "or more"
+            )
+        missing = [label for label in labels if not counts[label]]
+        if missing:
+            raise InputError(
+                f"{every.source}: no row has the label {missing[0]!r}; leave its column out"
+            )
+        combined = combination_among(labels) if self.options.multi_label is None else None
+        if combined is not None:
+            raise InputError(
+                f"{every.source}: the label {combined!r} consists of other labels; write "
+                "--multi-label to predict each of them, or --no-multi-label to take every "
+                "combination as one label"
+            )
 
     def _vector_options(self) -> dict:
         """The options that follow from the file of word vectors."""
@@ -368,11 +345,14 @@ class Classifier(Task):
         chosen = np.random.default_rng([self.options.seed, 22]).permutation(len(learned))[:count]
         some = learned.take(np.sort(chosen))
         # the option is not known yet, so these are not standardised
-        labels, rows = self._label_numbers(some), self._linear_rows(some)[:]
+        labels, rows = (
+            self.labelling.numbers(some["label"], some.source),
+            self._linear_rows(some)[:],
+        )
         sizes = kernel_sizes(len(rows), max(1, max(map(len, rows))), features=2000)
         nats = []
         for form in (rows, [standardised(row) for row in rows]):
-            model = RandomKernels(rows[0].shape[1], len(self.metadata.labels), sizes)
+            model = self._kernels(sizes)
             nats.append(model.fit(form, labels, seed=self.options.seed))
         return nats[1] < GAIN * nats[0]
 
@@ -388,6 +368,8 @@ class Classifier(Task):
             raise InputError("its vocabulary does not match the options 'tokens' and 'lowercase'")
         if self.metadata.letters is not None and self.options.characters is None:
             raise InputError("it has 'letters', but the option 'characters' is missing")
+        if bool(self.options.multi_label) != (self.metadata.rows is not None):
+            raise InputError("the option 'multi_label' and the 'rows' of the metadata do not match")
         if (self.options.unlabelled is None) != (self.metadata.unlabelled is None):
             raise InputError("the option 'unlabelled' and the metadata do not match")
 
@@ -406,7 +388,9 @@ class Classifier(Task):
             )
             for _ in range(self.options.ensemble)
         ]
-        model = ClassifyEnsemble(members) if len(members) > 1 else members[0]
+        model = members[0]
+        if len(members) > 1:
+            model = ClassifyEnsemble(members, independent=self.labelling.independent)
         model.linear = self._linear_model()
         return model
 
@@ -414,10 +398,13 @@ class Classifier(Task):
         """The linear model next to the network, not fitted yet; None for a model without one."""
         metadata = self.metadata
         if metadata.ngrams is not None:
-            return NGrams(len(metadata.labels), metadata.ngrams)
-        if metadata.kernels is None:
-            return None
-        return RandomKernels(metadata.units, len(metadata.labels), metadata.kernels)
+            independent = self.labelling.independent
+            return NGrams(len(metadata.labels), metadata.ngrams, independent=independent)
+        return None if metadata.kernels is None else self._kernels(metadata.kernels)
+
+    def _kernels(self, sizes: KernelSizes) -> RandomKernels:
+        metadata, independent = self.metadata, self.labelling.independent
+        return RandomKernels(metadata.units, len(metadata.labels), sizes, independent=independent)
 
     def _linear_rows(self, examples: Examples, encoded: Sequence | None = None) -> Sequence:
         """The rows as the linear model reads them.
@@ -431,20 +418,16 @@ class Classifier(Task):
         encoded = self.encode(examples) if encoded is None else encoded
         return LazySequence(len(encoded), lambda k: encoded[k][0])
 
-    def _label_numbers(self, examples: Examples) -> np.ndarray:
-        """The number of each row's label, (N,); -1 for a label that did not occur in training."""
-        numbers = label_numbers(self.metadata.labels, examples["label"], examples.source)
-        return np.array([numbers.get(label, -1) for label in examples["label"]], np.int64)
-
     @torch.no_grad()
     def combine(self, learned, watched, *, seconds):
-        linear = self.model.linear
+        linear, labels = self.model.linear, self.labelling
         if linear is None:
             return []
         watched = watched.take(range(min(WATCHED_ROWS, len(watched))))
-        labels = torch.from_numpy(self._label_numbers(watched))
+        wanted = labels.numbers(watched["label"], watched.source)
         started = time.perf_counter()
-        rows, numbers = self._linear_rows(learned), self._label_numbers(learned)
+        rows = self._linear_rows(learned)
+        numbers = labels.numbers(learned["label"], learned.source)
         linear.fit(rows, numbers, seed=self.options.seed)
         others = self._linear_rows(watched)[:]
         scores = linear(others)
@@ -452,30 +435,25 @@ class Classifier(Task):
         started = time.perf_counter()
         network = torch.cat([self.scores(batch) for batch in batches(self, self.encode(watched))])
         used = seconds + time.perf_counter() - started
-        weight = best_weight(network, scores, labels)
+        weight = labels.best_weight(network, scores, wanted)
         linear.weight.fill_(weight)
-
-        def accuracy(given: torch.Tensor) -> float:
-            return float((given == labels).double().mean())
-
-        compared = [
-            Compared("network", self.goal, accuracy(network.argmax(1)), round(used, 2), 1 - weight),
-            Compared(linear.name, self.goal, accuracy(scores.argmax(1)), round(fitting, 2), weight),
+        found = [
+            ("network", labels.value(network, wanted), used, 1 - weight),
+            (linear.name, labels.value(scores, wanted), fitting, weight),
         ]
-        if self.is_text:
-            return compared
-        started = time.perf_counter()
-        nearest = torch.from_numpy(nearest_labels(rows, numbers, others))
-        used = time.perf_counter() - started
+        if not self.is_text:
+            started = time.perf_counter()
+            nearest = nearest_labels(rows, numbers, others)
+            used = time.perf_counter() - started
+            found.append(("nearest neighbour", labels.value_of_given(nearest, wanted), used, None))
         return [
-            *compared,
-            Compared("nearest neighbour", self.goal, accuracy(nearest), round(used, 2)),
+            Compared(name, self.goal, value, round(used, 2), weight)
+            for name, value, used, weight in found
         ]
 
     def refit(self, every):
-        self.model.linear.fit(
-            self._linear_rows(every), self._label_numbers(every), seed=self.options.seed
-        )
+        numbers = self.labelling.numbers(every["label"], every.source)
+        self.model.linear.fit(self._linear_rows(every), numbers, seed=self.options.seed)
 
     def _scored(
         self, examples: Examples, encoded: Sequence
@@ -488,17 +466,22 @@ class Classifier(Task):
             scores = self.scores(batch)
             if rows is not None:
                 some = rows[start : start + len(scores)]
-                scores = mean_of(scores, linear(some), float(linear.weight))
+                scores = self.labelling.mean(scores, linear(some), float(linear.weight))
             start += len(scores)
             yield batch, scores
 
     @torch.no_grad()
-    def _all_scores(self, examples: Examples, encoded: Sequence) -> Scores:
-        """The scores of all rows, in order."""
-        found = Scores(self)
+    def all_scores(self, examples: Examples, encoded: Sequence) -> Scores | SetScores:
+        """The scores of all rows, in order.
+
+        Args:
+            examples: The rows.
+            encoded: The result of `encode`.
+        """
+        found = self.evaluator()
         for batch, scores in self._scored(examples, encoded):
             scores = scores.double().cpu()
-            found.count(scores, batch[-1].cpu(), scores.argmax(1))
+            found.count(scores, batch[-1].cpu())
         return found
 
     def pretrain(self, out, **run):
@@ -527,8 +510,7 @@ class Classifier(Task):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        # -1: a label that did not occur in training, which cannot be predicted
-        labels = repeat(-1) if examples["label"] is None else self._label_numbers(examples)
+        labels = self.labelling.stored(examples["label"], examples.source)
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
             raise InputError(
                 f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and "
@@ -537,7 +519,7 @@ class Classifier(Task):
         if self.metadata.letters is not None:
             return self._spelled(examples["x"], labels)
         if self.is_text:
-            rows = StoredRows(np.int32, _labelled)
+            rows = StoredRows(np.int32, self._labelled)
             encoded = (
                 row for some in chunked(examples["x"]) for row in self.vocabulary.encode(some)
             )
@@ -547,7 +529,7 @@ class Classifier(Task):
                 np.array(numbers, np.float32)
                 for numbers in (self.metadata.mean, self.metadata.scale)
             )
-            rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
+            rows = StoredRows(np.float32, lambda row: self._labelled(row, len(mean)))
             given = as_trained(examples["x"], examples.dtype, self.metadata.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
             if self.options.standardise:
@@ -561,13 +543,13 @@ class Classifier(Task):
         spelling = Spelling(self.options.characters, self.metadata.letters)
 
         def row_of(stored: np.ndarray):
-            row, label = _labelled(stored)
+            row, label = self._labelled(stored)
             count = int(row[0])
             numbers, lengths, letters = np.split(row[1:], [count, 2 * count])
             content, ends = letters.tobytes(), np.cumsum([0, *lengths * letters.itemsize]).tolist()
             return numbers, [content[start:end] for start, end in zip(ends, ends[1:])], label
 
-        def stored(label: int, numbers: np.ndarray, words: list[str]) -> np.ndarray:
+        def stored(label: np.ndarray, numbers: np.ndarray, words: list[str]) -> np.ndarray:
             spelled = [spelling.spell(word) for word in words]
             lengths = np.array([len(word) // numbers.itemsize for word in spelled], np.int32)
             return _with_label(
@@ -587,6 +569,13 @@ class Classifier(Task):
             rows.extend(stored(label, *row) for label, row in some)
         return rows
 
+    def _labelled(self, stored: np.ndarray, *units: int) -> tuple:
+        """A row and its label from the storage format; the row is (T, units) if `units` is
+        given.
+        """
+        label, row = self.labelling.split(stored)
+        return row.reshape(-1, *units), label
+
     def _check_units(self, examples: Examples, units: int):
         for number, row in enumerate(examples["x"], 1):
             if row.shape[1] != units:
@@ -600,34 +589,19 @@ class Classifier(Task):
         return (
             *padded(x, PAD),
             *(spelled_batch(spelled[0]) if spelled else ()),
-            torch.tensor(labels),
+            self.labelling.target(labels),
         )
 
     def loss(self, batch):
-        x, *others, labels = batch
-        weights = (
-            torch.tensor(
-                [
-                    sum(self.metadata.counts) / len(self.metadata.counts) / n
-                    for n in self.metadata.counts
-                ],
-                device=x.device,
-            )
-            if self.options.class_weights
-            else None
-        )
+        x, *others, target = batch
         # members are trained independently, because an ensemble gains from their differences
         losses = [
-            F.cross_entropy(
-                member(self.with_unknown(x, self.options.word_dropout), *others),
-                labels,
-                weights,
-                reduction="sum",
-                label_smoothing=self.options.label_smoothing,
+            self.labelling.loss(
+                member(self.with_unknown(x, self.options.word_dropout), *others), target
             )
             for member in self.members
         ]
-        return sum(losses) / len(losses), len(labels)
+        return sum(losses) / len(losses), len(target)
 
     def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
         """Token numbers with some replaced by UNKNOWN at this rate, in training only (word
@@ -642,10 +616,10 @@ class Classifier(Task):
         return self.model(*batch[:-1])
 
     def evaluator(self):
-        return Scores(self)
+        return SetScores(self) if self.labelling.independent else Scores(self)
 
     def compute_metrics(self, examples):
-        return self._all_scores(examples, self.encode(examples)).result()
+        return self.all_scores(examples, self.encode(examples)).result()
 
     @torch.no_grad()
     def probabilities(self, examples: Examples) -> np.ndarray:
@@ -653,25 +627,21 @@ class Classifier(Task):
         metadata's labels.
         """
         rows = [
-            torch.softmax(scores.double(), 1).cpu().numpy()
+            self.labelling.probabilities(scores).cpu().numpy()
             for _, scores in self._scored(examples, self.encode(examples))
         ]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.metadata.labels)))
 
     def answers(self, examples):
-        names = self.metadata.labels
-        return [
-            {
-                "label": names[order[0]],
-                "probabilities": {names[k]: round(float(row[k]), 6) for k in order},
-            }
-            for row in self.probabilities(examples)
-            for order in [np.argsort(-row, kind="stable")]
-        ]
+        return [self.labelling.answer(row) for row in self.probabilities(examples)]
+
+    def shown(self, answer):
+        return answer["label"] if "label" in answer else self.list_separator.join(answer["labels"])
 
     def shown_at_terminal(self, answer):
         width = min(30, max(map(len, self.metadata.labels)))
-        top = [*answer["probabilities"].items()][:SHOWN_LABELS]
+        count = max(SHOWN_LABELS, len(answer.get("labels", ())))
+        top = [*answer["probabilities"].items()][:count]
         return "   ".join(f"{label:{width}} {share:.2f}" for label, share in top)
 
     # ------------------------------------------------------------ scikit-learn interface
@@ -679,24 +649,40 @@ class Classifier(Task):
     @property
     def classes_(self) -> np.ndarray:
         """The labels in ascending order, with the dtype of those given to `fit`; text if they were
-        read from a file.
+        read from a file. Those of an indicator matrix are in the order of its columns.
         """
         self._require_model()
-        return np.sort(labels_as_given(self.metadata.labels, self.metadata.label_kind))
+        return labels_as_given(self.metadata.labels, self.metadata.label_kind)[self._order]
+
+    @property
+    def _order(self) -> np.ndarray:
+        """The numbers of the labels in the order of `classes_`."""
+        labels = labels_as_given(self.metadata.labels, self.metadata.label_kind)
+        return np.arange(len(labels)) if self.metadata.indicators else np.argsort(labels)
 
     def values(self, answers):
-        return labels_as_given(
-            [answer["label"] for answer in answers], self.metadata.label_kind
-        ).astype(self.classes_.dtype)
+        kind = self.metadata.label_kind
+        if not self.labelling.independent:
+            found = [answer["label"] for answer in answers]
+            return labels_as_given(found, kind).astype(self.classes_.dtype)
+        sets = [answer["labels"] for answer in answers]
+        if not self.metadata.indicators:
+            return [labels_as_given(one, kind).tolist() for one in sets]
+        names = self.metadata.labels
+        return np.array([[int(name in one) for name in names] for one in sets]).reshape(
+            -1, len(names)
+        )
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X) -> np.ndarray | list[list]:
         """Predict the label of each row.
 
         Args:
             X: A path, or texts or sequences of numbers in memory.
 
         Returns:
-            (N,) labels, with the dtype of those given to `fit`.
+            (N,) labels, with the dtype of those given to `fit`. With `multi_label`, a list of
+            labels for each row, the most probable first; or an indicator matrix (N, C) if `fit` was
+            given one.
         """
         return self.values(self.predict_dicts(X))
 
@@ -707,11 +693,11 @@ class Classifier(Task):
             X: As for `predict`.
 
         Returns:
-            (N, C) float64 in the order of `classes_`; each row adds up to 1.
+            (N, C) float64 in the order of `classes_`; each row adds up to 1, except with
+            `multi_label`.
         """
         self._require_model()
-        order = np.argsort(labels_as_given(self.metadata.labels, self.metadata.label_kind))
-        return self.probabilities(self.read(X, labelled=False))[:, order]
+        return self.probabilities(self.read(X, labelled=False))[:, self._order]
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -719,7 +705,8 @@ class Classifier(Task):
         if not len(row[0]):
             raise InputError("an empty input has no steps to inspect; give a longer input")
         x, lengths, *spelled, _ = self.collate([row])
-        label = self.metadata.labels.index(self.answers(examples)[0]["label"])
+        (answer,) = self.answers(examples)
+        label = self.metadata.labels.index(next(iter(answer["probabilities"])))
         tokens = (
             self.vocabulary.spelled(row[0])
             if self.is_text
@@ -736,55 +723,9 @@ class Classifier(Task):
         )
 
     def report_parts(self, examples):
-        names, encoded = self.metadata.labels, self.encode(examples)
-        scores, lengths = (
-            self._all_scores(examples, encoded),
-            np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
-        )
-        sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
-        counts = dict(zip(names, self.metadata.counts))
-        least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
-        order = np.argsort(-sure, kind="stable")
-        right = (given == labels)[order]
-        chosen = {
-            "Most confident errors": order[~right],
-            "Least confident correct predictions": order[right][::-1],
-            "Longest": order[np.argsort(-lengths[order], kind="stable")],
-            f"Rarest label: {names[least]}": order[(labels == least)[order]],
-        }
+        from .classify_report import report_parts
 
-        def row(k: int) -> dict:
-            return {
-                "true label": examples["label"][k],
-                "predicted": names[given[k]],
-                "probability": f"{sure[k]:.2f}",
-                "input": self._shown_input(examples["x"][k]),
-                "length": int(lengths[k]),
-            }
-
-        compared = [
-            {"model": one.name, one.metric: one.value, "seconds": one.seconds, "weight": one.weight}
-            for one in (self.result.compared if self.result else ())
-        ]
-        return {
-            "details": {"Models compared on held-out rows": compared},
-            "baseline": {"accuracy": float((labels == most).mean())},
-            "baseline_name": f"always {names[most]}",
-            "labels": counts,
-            "lengths": lengths.tolist(),
-            "length_unit": "tokens" if self.is_text else "steps",
-            "confusion": (names, scores.confusion),
-            "examples": {
-                name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)
-            },
-        } | scores.report_parts()
-
-    def _shown_input(self, x) -> str:
-        if not isinstance(x, str):
-            numbers = [f"{value:.3g}" for value in x.reshape(-1)[:8]]
-            more = ["…"] * (x.size > len(numbers))
-            return f"{', '.join(numbers + more)} ({x.shape[0]} × {x.shape[1]})"
-        return x if len(x) <= 200 else x[:199] + "…"
+        return report_parts(self, examples)
 
 
 def standardised(row: np.ndarray) -> np.ndarray:
@@ -801,11 +742,6 @@ def standardised(row: np.ndarray) -> np.ndarray:
     return (row - row.mean(0)) / np.sqrt(row.var(0) + LEAST_DEVIATION**2)
 
 
-def _with_label(label: int, row: np.ndarray) -> np.ndarray:
-    """A row in storage format: the bits of its label, then its numbers."""
-    return np.concatenate([np.array([label], np.int32).view(row.dtype), row.reshape(-1)])
-
-
-def _labelled(stored: np.ndarray, *units: int) -> tuple[np.ndarray, int]:
-    """A row and its label from the storage format; the row is (T, units) if `units` is given."""
-    return stored[1:].reshape(-1, *units), int(stored[:1].view(np.int32)[0])
+def _with_label(label: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """A row in storage format: the bits of its label, (K,) int32, then its numbers."""
+    return np.concatenate([label.view(row.dtype), row.reshape(-1)])

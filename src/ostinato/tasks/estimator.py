@@ -87,10 +87,11 @@ def tags_of(task: "Task") -> Any:
     from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
     classifier = task.name == "classify"
+    several = classifier and bool(task.get_params()["multi_label"])
     return Tags(
         estimator_type="classifier" if classifier else None,
-        target_tags=TargetTags(required=task.takes_labels),
-        classifier_tags=ClassifierTags() if classifier else None,
+        target_tags=TargetTags(required=task.takes_labels, multi_output=several),
+        classifier_tags=ClassifierTags(multi_label=several) if classifier else None,
         input_tags=InputTags(
             one_d_array=task.name == "forecast",
             two_d_array=task.name in ("classify", "forecast"),

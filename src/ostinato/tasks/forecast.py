@@ -867,13 +867,14 @@ class Forecaster(Task):
         return {
             "metrics": cards,
             "forecasts": forecasts,
-            "baseline": {
-                "mase": found["naive_mase"],
-                "mae": found["naive_mae"],
-                "horizon_mase": found["horizon_naive_mase"],
+            "baselines": {
+                "naive forecast (last value)": {
+                    "mase": found["naive_mase"],
+                    "mae": found["naive_mae"],
+                    "horizon_mase": found["horizon_naive_mase"],
+                },
+                SEASONAL: seasonal,
             },
-            "baseline_name": "naive forecast (last value)",
-            "baselines": {SEASONAL: seasonal},
             "details": {"MASE by number of steps ahead": self._errors_by_step(found)},
         }
 

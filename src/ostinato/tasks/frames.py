@@ -231,8 +231,11 @@ class FrameTagger(Task):
             for k, label in enumerate(row)
         )
         return {
-            "baseline": {"accuracy": by_place / max(1, sum(lengths))},
-            "baseline_name": "the most frequent label at each position of a clip",
+            "baselines": {
+                "the most frequent label at each position of a clip": {
+                    "accuracy": by_place / max(1, sum(lengths))
+                }
+            },
             "labels": dict(zip(self.metadata.labels, self.metadata.counts)),
             "lengths": lengths,
             "length_unit": "frames",

@@ -302,8 +302,9 @@ class Generator(Task):
         tokens = len(self.vocabulary)
         uniform = math.log2(tokens) * len(self.encode(examples)) / max(1, len(examples))
         return {
-            "baseline": {"bits_per_character": uniform},
-            "baseline_name": f"a uniform guess among {tokens:,} tokens",
+            "baselines": {
+                f"a uniform guess among {tokens:,} tokens": {"bits_per_character": uniform}
+            },
             "examples": {
                 "Generated text": [
                     {"temperature": temperature, "text": text}

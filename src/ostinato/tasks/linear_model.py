@@ -1,6 +1,6 @@
 """Private: a linear model trained next to the network of a classifier, and the mean of the two."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -43,7 +43,8 @@ class LinearModel(nn.Module):
 
         Args:
             rows: N rows: texts, or (T, F) float32 each.
-            labels: (N,) int, from 0 to C - 1; a label may be missing.
+            labels: (N,) int, from 0 to C - 1; a label may be missing. (N, C) of 0 and 1 if a row
+                may have several labels.
             seed: Seed of the random numbers.
 
         Returns:
@@ -52,15 +53,49 @@ class LinearModel(nn.Module):
         raise NotImplementedError
 
     def forward(self, rows: Sequence) -> Tensor:
-        """Log-probabilities (N, C) float64 of N rows."""
+        """Log-probabilities (N, C) float64 of N rows; log-odds if a row may have several labels."""
         raise NotImplementedError
 
 
-def mean_of(network: Tensor, linear: Tensor, weight: float) -> Tensor:
-    """The logarithm of the weighted mean of two models' probabilities, (N, C) float64.
+def pairs(scores: Tensor) -> Tensor:
+    """Log-odds (...) as scores of "no" and "yes": (..., 2)."""
+    return torch.stack([torch.zeros_like(scores), scores], -1)
+
+
+def best_sharpness(
+    scores: np.ndarray, labels: np.ndarray, factors: Iterable[float], *, doubt: float
+) -> tuple[float, float]:
+    """The factor of scores with the smallest cross-entropy, and that cross-entropy before it.
 
     Args:
-        network, linear: Scores (N, C) of each.
+        scores: (N, C) scores of rows that were not learned from.
+        labels: (N,) int; or (N, C) of 0 and 1, and the scores are log-odds.
+        factors: The factors to compare.
+        doubt: The probability of another label than that of a row; without it, rows that are all
+            right would make the scores infinite.
+
+    Example:
+        >>> scores, labels = np.array([[1.0, 0], [0, 1], [1, 0]]), np.array([0, 1, 1])
+        >>> best_sharpness(scores, labels, [0.1, 1, 10], doubt=0.0)[1]
+        1
+    """
+    if labels.ndim == 2:
+        scores = np.stack([np.zeros_like(scores), scores], -1)
+    found = []
+    for factor in factors:
+        logs = factor * scores
+        logs = logs - np.logaddexp.reduce(logs, axis=-1, keepdims=True)
+        each = np.take_along_axis(logs, labels[..., None], -1)[..., 0]
+        others = (logs.sum(-1) - each) / (logs.shape[-1] - 1)
+        found.append((-float(((1 - doubt) * each + doubt * others).mean()), factor))
+    return min(found)
+
+
+def mean_of(network: Tensor, linear: Tensor, weight: float) -> Tensor:
+    """The logarithm of the weighted mean of two models' probabilities, (..., C) float64.
+
+    Args:
+        network, linear: Scores (..., C) of each.
         weight: The weight of the linear model, 0 to 1.
 
     Example:
@@ -69,7 +104,7 @@ def mean_of(network: Tensor, linear: Tensor, weight: float) -> Tensor:
         [[0.75, 0.25]]
     """
     shares = torch.tensor([1 - weight, weight], dtype=torch.float64).log()
-    logs = [scores.double().log_softmax(1) for scores in (network, linear)]
+    logs = [scores.double().log_softmax(-1) for scores in (network, linear)]
     return torch.logaddexp(logs[0] + shares[0], logs[1] + shares[1])
 
 
@@ -83,8 +118,8 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     error is too small.
 
     Args:
-        network, linear: Scores (N, C) of held-out rows.
-        labels: Their labels (N,).
+        network, linear: Scores (N, C) of held-out rows; or (N, L, 2) of each of L labels.
+        labels: Their labels (N,), or (N, L) of 0 and 1.
 
     Source: The rule of one standard error: Breiman, Friedman, Olshen and Stone, Classification and
         Regression Trees (1984), section 3.4.3, here for paired differences.
@@ -96,8 +131,12 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
         >>> best_weight(scores, scores, labels)
         0.5
     """
-    rows = torch.arange(len(labels))
-    nats = torch.stack([-mean_of(network, linear, w)[rows, labels] for w in WEIGHTS])
+    nats = torch.stack(
+        [
+            -mean_of(network, linear, w).gather(-1, labels[..., None]).flatten(1).sum(1)
+            for w in WEIGHTS
+        ]
+    )
     best = nats[nats.mean(1).argmin()]
     more = nats - best
     error = more.std(1, correction=0) / len(labels) ** 0.5

@@ -124,6 +124,10 @@ class ClassifyMetadata(Metadata):
         label_kind: The kind of the labels given to `fit`: text, int, float or bool.
         kernels: Sizes of the random kernels, if there is a linear model of them.
         ngrams: The number of features of each kind of n-gram, if there is a linear model of them.
+        rows: The number of rows of the data, if a row may have several labels; None if each has
+            one.
+        indicators: The labels given to `fit` were an indicator matrix, whose columns are the labels
+            in this order.
     """
 
     labels: Labels
@@ -138,9 +142,17 @@ class ClassifyMetadata(Metadata):
     label_kind: Literal["text", "int", "float", "bool"] = "text"
     kernels: KernelSizes | None = None
     ngrams: Annotated[int, Range(1, 1 << 20)] | None = None
+    rows: Positive | None = None
+    indicators: bool = False
 
     def __post_init__(self):
         check_sizes(len(self.labels), counts=self.counts)
+        if self.rows is None and self.indicators:
+            raise InputError("'indicators' belongs to a model of several labels; 'rows' is missing")
+        if self.rows is not None and max(self.counts) > self.rows:
+            raise InputError(
+                f"'counts' has {max(self.counts)} rows of a label, and there are {self.rows} 'rows'"
+            )
         if self.units is not None:
             check_sizes(self.units, mean=self.mean or [], scale=self.scale or [])
         others = (self.kernels,) if self.units is None else (self.letters, self.ngrams)

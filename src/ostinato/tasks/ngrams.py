@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .linear_model import LinearModel
+from .linear_model import LinearModel, best_sharpness
 
 # Features of each kind of n-gram, at least and at most.
 FEATURES = (1 << 12, 1 << 20)
@@ -29,7 +29,7 @@ TEXTS_AT_ONCE = 4096
 TOKEN = r"(?u)\w+|[^\w\s]"
 
 
-def feature_count(texts: Iterable[str], labels: int) -> int:
+def feature_count(texts: Iterable[str], labels: int, *, independent: bool = False) -> int:
     """The number of features of each kind: a power of two that grows with the number of characters,
     within `FEATURES` and `WEIGHTS`.
 
@@ -39,7 +39,7 @@ def feature_count(texts: Iterable[str], labels: int) -> int:
     """
     low, high = FEATURES
     wanted = 4 * sum(map(len, texts))
-    allowed = WEIGHTS // (2 * _outputs(labels))
+    allowed = WEIGHTS // (2 * (labels if independent else _outputs(labels)))
     count = low
     while count < min(wanted, high) and 2 * count <= allowed:
         count *= 2
@@ -61,6 +61,7 @@ class NGrams(LinearModel):
     Args:
         labels: C.
         features: F, the number of features of each kind; see `feature_count`.
+        independent: A row may have several labels: one machine for each, "yes" or "no".
 
     Source:
         Joachims, Text Categorization with Support Vector Machines (1998). tf-idf: Salton and
@@ -82,10 +83,10 @@ class NGrams(LinearModel):
     coefficients: Tensor
     intercepts: Tensor
 
-    def __init__(self, labels: int, features: int):
+    def __init__(self, labels: int, features: int, *, independent: bool = False):
         super().__init__()
-        self.labels, self.features = labels, features
-        outputs = _outputs(labels)
+        self.labels, self.features, self.independent = labels, features, independent
+        outputs = labels if independent else _outputs(labels)
         self.register_buffer("rarity", torch.zeros(2 * features))
         self.register_buffer("coefficients", torch.zeros(outputs, 2 * features))
         self.register_buffer("intercepts", torch.zeros(outputs))
@@ -111,7 +112,10 @@ class NGrams(LinearModel):
         for start in range(0, len(rows), TEXTS_AT_ONCE):
             x = self._weighted(self._counts(rows[start : start + TEXTS_AT_ONCE]))
             scores.append(x @ weights.T + intercepts)
-        return torch.from_numpy(_log_probabilities(np.concatenate(scores)))
+        found = np.concatenate(scores)
+        if self.independent:
+            return torch.from_numpy(found)
+        return torch.from_numpy(_of_each_label(found)).log_softmax(1)
 
     def _counts(self, texts: Sequence[str]):
         """How often each feature occurs in each text, a sparse matrix (N, 2 F)."""
@@ -147,53 +151,60 @@ class NGrams(LinearModel):
         if left_out.all() or not left_out.any():
             return STRENGTHS[1], 1.0, float("inf")
         kept, right, best = x[~left_out], labels[left_out], []
-        # rows that are all right do not make the model infinitely sure
-        doubt = 1 / (len(right) + 2)
         for strength in STRENGTHS:
             coefficients, intercepts = self._fitted(kept, labels[~left_out], strength, seed)
             scores = x[left_out] @ coefficients.T + intercepts
-            for sharpness in SHARPNESS:
-                logs = _log_probabilities(sharpness * scores)
-                each = logs[np.arange(len(right)), right]
-                others = (logs.sum(1) - each) / (logs.shape[1] - 1)
-                nats = -float(((1 - doubt) * each + doubt * others).mean())
-                best.append((nats, strength, float(sharpness)))
+            scores = scores if self.independent else _of_each_label(scores)
+            doubt = 1 / (len(right) + 2)
+            nats, sharpness = best_sharpness(scores, right, SHARPNESS, doubt=doubt)
+            best.append((nats, strength, float(sharpness)))
         nats, strength, sharpness = min(best)
         return strength, sharpness, nats
 
     def _fitted(self, x, labels: np.ndarray, strength: float, seed: int):
         """Coefficients (outputs, 2 F) and intercepts (outputs,) of a support vector machine."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.svm import LinearSVC
-
-        outputs, present = len(self.intercepts), np.unique(labels)
-        coefficients, intercepts = np.zeros((outputs, x.shape[1])), np.full(outputs, NEVER)
-        if outputs > 1:
-            intercepts[present] = -NEVER
-        elif present[0] == 1:
-            intercepts[:] = -NEVER
-        if len(present) < 2:
-            return coefficients, intercepts
-        with warnings.catch_warnings():
-            # a fit that ends at its last iteration is nearly as good
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = LinearSVC(C=strength, dual=True, random_state=seed).fit(x, labels)
+        outputs = len(self.intercepts)
+        if self.independent:
+            each = [_separating(x, yes, strength, seed) for yes in labels.T]
+            return np.concatenate([one for one, _ in each]), np.concatenate([b for _, b in each])
         if outputs == 1:
-            return model.coef_, model.intercept_
-        found, offsets = model.coef_, model.intercept_
-        if len(present) == 2:
-            found, offsets = np.concatenate([-found, found]), np.concatenate([-offsets, offsets])
-        coefficients[present], intercepts[present] = found, offsets
+            return _separating(x, labels, strength, seed)
+        present = np.unique(labels)
+        coefficients, intercepts = np.zeros((outputs, x.shape[1])), np.full(outputs, NEVER)
+        intercepts[present] = -NEVER
+        if len(present) > 1:
+            found, offsets = _machine(x, labels, strength, seed)
+            if len(present) == 2:
+                found = np.concatenate([-found, found])
+                offsets = np.concatenate([-offsets, offsets])
+            coefficients[present], intercepts[present] = found, offsets
         return coefficients, intercepts
 
 
-def _log_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Log-probabilities (N, C) of scores (N, C), or (N, 1) for two labels."""
-    from scipy.special import log_softmax
+def _separating(x, labels: np.ndarray, strength: float, seed: int):
+    """Coefficients (1, 2 F) and intercept (1,) that separate the rows of 1 from those of 0."""
+    if len({*labels.tolist()}) > 1:
+        return _machine(x, labels, strength, seed)
+    return np.zeros((1, x.shape[1])), np.array([NEVER if labels[0] == 0 else -NEVER])
 
+
+def _machine(x, labels: np.ndarray, strength: float, seed: int):
+    """Coefficients and intercepts of a linear support vector machine of two labels or more."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    with warnings.catch_warnings():
+        # a fit that ends at its last iteration is nearly as good
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LinearSVC(C=strength, dual=True, random_state=seed).fit(x, labels)
+    return model.coef_, model.intercept_
+
+
+def _of_each_label(scores: np.ndarray) -> np.ndarray:
+    """Scores (N, C) of scores (N, C), or (N, 1) for two labels."""
     if scores.shape[1] == 1:
-        scores = np.concatenate([np.zeros_like(scores), scores], 1)
-    return log_softmax(scores, axis=1)
+        return np.concatenate([np.zeros_like(scores), scores], 1)
+    return scores
 
 
 def _within_limit(rows: Sequence[str], seed: int) -> np.ndarray:

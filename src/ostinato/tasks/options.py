@@ -101,7 +101,17 @@ class ClassifyOptions(SpellingOptions):
         None, "Column with the text.", panel=COLUMNS_PANEL, default_text="found by name or content"
     )
     label: str | None = option(
-        None, "Column with the label.", panel=COLUMNS_PANEL, default_text="found by name"
+        None,
+        "Column with the label; with --multi-label also several columns of 0 and 1: A,B,C.",
+        panel=COLUMNS_PANEL,
+        default_text="found by name",
+    )
+    multi_label: bool | None = option(
+        None,
+        "Predict any number of labels for each row. In the data, they are separated by | or ;, or "
+        "a list, or columns of 0 and 1.",
+        panel=COLUMNS_PANEL,
+        default_text="off",
     )
     header: bool | None = header_option()
     features: int | None = option(
@@ -118,6 +128,13 @@ class ClassifyOptions(SpellingOptions):
         panel=TRAINING_PANEL,
         low=0,
         high=0.9,
+    )
+    threshold: float = option(
+        0.5,
+        "Probability from which on a label is predicted (with --multi-label).",
+        panel=DECODING_PANEL,
+        low=0.001,
+        high=0.999,
     )
     ensemble: int = option(
         1, "Number of models in the ensemble; their predictions are averaged.", low=1, high=64
@@ -614,6 +631,7 @@ def options_in_use(options: Options, metadata: object) -> dict[str, object]:
             panels.add(PRETRAINING_PANEL)
         skipped = {f.name for f in fields(options) if f.metadata["panel"] in panels}
         skipped |= {"word_dropout"} if numbers else {"features", "standardise"}
+        skipped |= set() if options.multi_label else {"threshold", "multi_label"}
         # words have vectors with or without their characters
         skipped -= {"vectors"}
     if isinstance(options, GenerateOptions) and options.vocabulary == "character":

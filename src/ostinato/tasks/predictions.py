@@ -34,7 +34,9 @@ def row_of(answer: dict) -> dict[str, Any]:
     if not probabilities:
         return row
     each = {f"probability_{label}": probabilities[label] for label in sorted(probabilities)}
-    return row | {"probability": max(probabilities.values())} | each
+    # independent probabilities have no sum, so the largest says little
+    best = {} if "labels" in answer else {"probability": max(probabilities.values())}
+    return row | best | each
 
 
 def frame_of(answers: Sequence[dict]) -> "polars.DataFrame":
@@ -81,7 +83,7 @@ def write_predictions(path: Path, answers: Sequence[dict], task: "Task") -> None
     else:
         frame, stored = frame_of(answers), io.BytesIO()
         if path.suffix == ".csv":
-            _as_text(frame).write_csv(stored)
+            _as_text(frame, task.list_separator).write_csv(stored)
         else:
             frame.write_parquet(stored)
         content = stored.getvalue()
@@ -93,15 +95,19 @@ def json_lines(answers: Iterable[dict]) -> str:
     return "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
 
 
-def _as_text(frame: "polars.DataFrame") -> "polars.DataFrame":
-    """A frame whose lists are text: words with spaces between them, and JSON for nested lists."""
+def _as_text(frame: "polars.DataFrame", separator: str) -> "polars.DataFrame":
+    """A frame whose lists are text: items with a separator between them, and JSON for nested
+    lists.
+    """
     import polars
 
     def text(values: list | None) -> str | None:
         if values is None:
             return None
         nested = any(isinstance(value, (list, dict)) for value in values)
-        return json.dumps(values, ensure_ascii=False) if nested else " ".join(map(str, values))
+        return (
+            json.dumps(values, ensure_ascii=False) if nested else separator.join(map(str, values))
+        )
 
     return frame.with_columns(
         polars.Series(name, [text(values) for values in frame[name].to_list()], polars.String)

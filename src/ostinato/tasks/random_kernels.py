@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.batching import padded, within
-from .linear_model import LinearModel
+from .linear_model import LinearModel, best_sharpness
 from .metadata import KernelSizes
 
 # All kernels of 9 steps with three weights of 2 and six of -1.
@@ -69,6 +69,7 @@ class RandomKernels(LinearModel):
         units: F, numbers per step.
         labels: C.
         sizes: Dilations and number of thresholds.
+        independent: A row may have several labels.
     """
 
     name = "random kernels"
@@ -78,8 +79,9 @@ class RandomKernels(LinearModel):
     coefficients: Tensor
     intercept: Tensor
 
-    def __init__(self, units: int, labels: int, sizes: KernelSizes):
+    def __init__(self, units: int, labels: int, sizes: KernelSizes, *, independent: bool = False):
         super().__init__()
+        self.independent = independent
         self.dilations = sizes.dilations
         outputs = (VIEWS, len(sizes.dilations), len(TRIPLES))
         self.register_buffer("channels", torch.zeros(*outputs, units))
@@ -108,7 +110,7 @@ class RandomKernels(LinearModel):
 
     def forward(self, rows: Sequence) -> Tensor:
         scores = self.features(rows).double() @ self.coefficients.double() + self.intercept
-        return scores.log_softmax(1)
+        return scores if self.independent else scores.log_softmax(1)
 
     def features(self, rows: Sequence[np.ndarray]) -> Tensor:
         """Shares of steps, (N, features) float32; all are 0 for a row without steps."""
@@ -193,7 +195,7 @@ def ridge(x: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np
 
     Args:
         x: Features (N, P) float64; overwritten.
-        labels: (N,), from 0 to C - 1.
+        labels: (N,), from 0 to C - 1; or (N, C) of 0 and 1.
         count: C.
 
     Returns:
@@ -213,7 +215,8 @@ def ridge(x: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-2)
     x -= centre
     x /= scale
-    targets = np.where(labels[:, None] == np.arange(count), 1.0, -1.0)
+    present = labels[:, None] == np.arange(count) if labels.ndim == 1 else labels == 1
+    targets = np.where(present, 1.0, -1.0)
     means = targets.mean(0)
     # x = u sqrt(squares) v'
     if x.shape[0] <= x.shape[1]:
@@ -224,20 +227,17 @@ def ridge(x: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np
     squares = np.maximum(squares, 0)
     rotated = u.T @ targets
     # probabilities of 1 would need infinite scores
-    smoothing = 1 / (rows + 2)
+    choices = 2 if labels.ndim == 2 else count
+    doubt = (choices - 1) / choices / (rows + 2)
     best = (np.inf, PENALTIES[-1], SHARPNESS[0])
     for penalty in PENALTIES:
         shrunk = squares / (squares + penalty)
         outputs = means + u @ (shrunk[:, None] * rotated)
         leverage = 1 / rows + (u**2) @ shrunk
         left_out = targets - (targets - outputs) / np.maximum(1 - leverage, 1e-9)[:, None]
-        for sharpness in SHARPNESS:
-            scores = sharpness * left_out
-            logs = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-            right = logs[np.arange(rows), labels]
-            nats = -((1 - smoothing) * right + smoothing * logs.mean(1)).mean()
-            if nats < best[0]:
-                best = (nats, penalty, sharpness)
+        nats, sharpness = best_sharpness(left_out, labels, SHARPNESS, doubt=doubt)
+        if nats < best[0]:
+            best = (nats, penalty, sharpness)
     nats, penalty, sharpness = best
     coefficients = x.T @ (u @ (rotated / (squares + penalty)[:, None])) * sharpness
     coefficients /= scale[:, None]

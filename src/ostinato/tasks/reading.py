@@ -104,6 +104,7 @@ def _labelled_rows(
         like=None if labelled else known,
         trained=known or None,
         required=labelled,
+        several=bool(options.multi_label),
     )
     if labelled and found.labels is None:
         raise InputError(

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
-from ..data.disk import StoredNumbers, StoredSequence
+from ..data.disk import StoredArray, StoredNumbers, StoredSequence
 from ..training import metrics
 from ..training.reliability import accuracy_interval
 from .task import Task, batches
@@ -45,16 +46,19 @@ class Scores:
     def add(self, batch):
         """Add a batch."""
         scores = self.task.scores(batch).double().cpu()
-        self.count(scores, batch[-1].cpu(), scores.argmax(1))
+        self.count(scores, batch[-1].cpu())
 
-    def count(self, scores: torch.Tensor, labels: torch.Tensor, given: torch.Tensor) -> None:
+    def count(
+        self, scores: torch.Tensor, labels: torch.Tensor, given: torch.Tensor | None = None
+    ) -> None:
         """Add items.
 
         Args:
             scores: (N, C) float64.
             labels: True labels (N,), or -1.
-            given: Predicted labels (N,).
+            given: Predicted labels (N,); by default those with the best scores.
         """
+        given = scores.argmax(1) if given is None else given
         seen = labels >= 0
         metrics.check_scores(scores[seen], before=len(self._logs))
         logs = torch.log_softmax(scores, 1)
@@ -90,3 +94,55 @@ class Scores:
             "calibration": (self.sure[:], right),
             "intervals": {"accuracy": accuracy_interval(hits, sizes)},
         }
+
+
+class SetScores:
+    """As `Scores`, for rows with any number of labels.
+
+    Args:
+        task: A classifier whose labels are `LabelSets`.
+
+    Attributes:
+        probabilities: The probability of each label, (N, C).
+        wanted: 1 for each true label of a row, and the number of those that did not occur in
+            training, (N, C + 1).
+    """
+
+    def __init__(self, task: Task):
+        self.task, labels = task, len(task.metadata.labels)
+        self.probabilities = StoredArray(np.float64, (labels,))
+        self.wanted = StoredArray(np.int32, (labels + 1,))
+        self.counts, self.unseen, self.nats = np.zeros((labels + 1, 3), np.int64), 0, 0.0
+
+    def add(self, batch):
+        """Add a batch."""
+        self.count(self.task.scores(batch).double().cpu(), batch[-1].cpu())
+
+    def count(self, scores: torch.Tensor, wanted: torch.Tensor) -> None:
+        """Add rows.
+
+        Args:
+            scores: Log-odds (N, C) float64.
+            wanted: (N, C + 1), as `wanted`.
+        """
+        metrics.check_scores(scores, before=len(self.probabilities))
+        known, probabilities = wanted[:, :-1].double(), torch.sigmoid(scores)
+        chosen = probabilities >= self.task.options.threshold
+        counts = metrics.set_counts(chosen.numpy(), known.numpy())
+        # a row with a label that did not occur in training is not right
+        exact = (chosen == known.bool()).all(1) & (wanted[:, -1] == 0)
+        counts[-1, 0] = int(exact.sum())
+        self.counts += counts
+        self.unseen += int(wanted[:, -1].sum())
+        self.nats += float(F.binary_cross_entropy_with_logits(scores, known, reduction="sum"))
+        self.probabilities.extend(probabilities.numpy())
+        self.wanted.extend(wanted.numpy().astype(np.int32))
+
+    def result(self) -> dict[str, float | None]:
+        """Micro and macro F1, exact match, and the mean cross-entropy of a label. Labels that did
+        not occur in training count as missed, and their number is reported.
+        """
+        found = metrics.label_sets(self.counts, self.unseen)
+        count = len(self.probabilities) * (len(self.counts) - 1)
+        found |= {"nats": self.nats / count if count else None}
+        return found | ({"labels_unseen": self.unseen} if self.unseen else {})

@@ -506,8 +506,7 @@ class Tagger(Task):
         ]
         usual = sum(tag == most for row in examples["tags"] for tag in row) / max(1, sum(lengths))
         return {
-            "baseline": {"accuracy": usual},
-            "baseline_name": f"always {most}",
+            "baselines": {f"always {most}": {"accuracy": usual}},
             "labels": counts,
             "lengths": lengths,
             "length_unit": "words",

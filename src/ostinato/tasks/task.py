@@ -172,6 +172,9 @@ class Task:
     # Restores the vocabulary from the result of `vocabulary.to_json()`.
     vocabulary_from_json = staticmethod(Vocabulary.from_json)
 
+    # Between the items of a list in a CSV file of predictions.
+    list_separator = " "
+
     # Whether `fit` needs labels or targets.
     takes_labels = True
     metadata: Metadata | None = Fitted()
@@ -212,10 +215,14 @@ class Task:
         if is_frame(data) and (labelled or not self._reads_rows):
             return self._read_frame(data, labelled)
         if labelled and self.takes_labels and isinstance(data, (tuple, list)) and len(data) == 2:
-            rows: object = (inputs_of(data[0], self._columns), targets_of(data[1]))
+            rows: object = (inputs_of(data[0], self._columns), self.targets(data[1]))
         else:
             rows = inputs_of(data, self._columns)
         return self.given_rows(rows, labelled)
+
+    def targets(self, y) -> object:
+        """Labels or targets in memory as a sequence, for `given_rows`."""
+        return targets_of(y)
 
     @property
     def _columns(self) -> list[str] | None:
@@ -655,7 +662,7 @@ class Task:
             )
             if keeps:
                 self._report(out, config, measured)
-                warning = self._worse_than(self._content.baseline, self._content.baseline_name)
+                warning = self._worse_than(self._content.baselines)
                 self.result = replace(self.result, warning=warning)
             if compared:
                 if test is None:
@@ -694,8 +701,11 @@ class Task:
         self._content = run_report(self, self.result, config, out, measured)
         write_report(out / REPORT, self._content)
 
-    def _worse_than(self, baseline: Mapping[str, float | None], name: str) -> str | None:
-        """A warning if the first metric that the baseline has too is worse than the baseline's."""
+    def _worse_than(self, baselines: Mapping[str, Mapping[str, float | None]]) -> str | None:
+        """A warning if the first metric that the first baseline has too is worse than the
+        baseline's.
+        """
+        name, baseline = next(iter(baselines.items()), ("", {}))
         metrics = self.result.metrics
         shared = [
             metric

@@ -6,6 +6,7 @@ Nothing here imports torch.
 HIGHER_IS_BETTER: dict[str, bool | None] = {
     "accuracy": True,
     "macro_f1": True,
+    "micro_f1": True,
     "nats": False,
     "span_f1": True,
     "unseen_accuracy": True,
@@ -36,6 +37,7 @@ TITLES = {
     "rmse": "RMSE",
     "nats": "cross-entropy (nats)",
     "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
     "span_f1": "span F1",
     "bleu": "BLEU",
     "chrf": "chrF",

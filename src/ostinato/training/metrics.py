@@ -100,6 +100,61 @@ def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
     }
 
 
+def set_counts(predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """How often each label is predicted rightly, wrongly and not at all, and of how many rows all
+    labels are right.
+
+    Args:
+        predicted: (N, C) of 0 and 1, the predicted labels of each row.
+        wanted: (N, C), the true labels.
+
+    Returns:
+        (C + 1, 3) int64: right predictions, wrong ones and missed labels; in the last row the
+        number of rows that are right, that of all rows, and 0.
+
+    Example:
+        >>> set_counts(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])).tolist()
+        [[1, 1, 0], [1, 0, 0], [1, 2, 0]]
+    """
+    predicted, wanted = (np.asarray(one).astype(bool) for one in (predicted, wanted))
+    if predicted.shape != wanted.shape or predicted.ndim != 2:
+        raise InputError(
+            f"predicted labels of shape {predicted.shape} for true labels of shape {wanted.shape}: "
+            "give (N, C) and (N, C)"
+        )
+    each = predicted & wanted, predicted & ~wanted, wanted & ~predicted
+    rows = [int((predicted == wanted).all(1).sum()), len(wanted), 0]
+    return np.concatenate([np.stack([one.sum(0) for one in each], 1), [rows]]).astype(np.int64)
+
+
+def label_sets(counts: np.ndarray, unseen: int = 0) -> dict[str, float | None]:
+    """Metrics of rows with any number of labels.
+
+    Args:
+        counts: The sum of results of `set_counts`.
+        unseen: True labels that no model can predict; each counts as missed.
+
+    Returns:
+        "micro_f1", the F1 of all labels of all rows; "macro_f1", the mean F1 over the labels that
+        occur among the true or predicted ones; "exact_match", the share of rows whose labels are
+        all right. A metric without a value is None.
+
+    Example:
+        >>> counts = set_counts(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]]))
+        >>> {name: round(value, 3) for name, value in label_sets(counts).items()}
+        {'micro_f1': 0.8, 'macro_f1': 0.833, 'exact_match': 0.5}
+    """
+    each, (exact, rows, _) = counts[:-1], counts[-1].tolist()
+    right, wrong, missed = each.sum(0).tolist()
+    total, totals = 2 * right + wrong + missed + unseen, each @ (2, 1, 1)
+    used = totals > 0
+    return {
+        "micro_f1": 2 * right / total if total else None,
+        "macro_f1": float((2 * each[used, 0] / totals[used]).mean()) if used.any() else None,
+        "exact_match": exact / rows if rows else None,
+    }
+
+
 def confusion(predicted, labels, count: int) -> np.ndarray:
     """Confusion matrix.
 

@@ -12,6 +12,28 @@ import numpy as np
 from ..errors import InputError
 
 
+def label_shares(
+    right: int, wrong: int, missed: int
+) -> tuple[float | None, float | None, float | None, int]:
+    """Precision, recall, F1 and count of a label, as `per_label`.
+
+    Args:
+        right, wrong: The number of rows for which it is predicted rightly and wrongly.
+        missed: The number of its other rows.
+
+    Example:
+        >>> label_shares(3, 1, 0), label_shares(0, 0, 0)
+        ((0.75, 1.0, 0.8571428571428571, 3), (None, None, None, 0))
+    """
+    predicted, count = right + wrong, right + missed
+    return (
+        right / predicted if predicted else None,
+        right / count if count else None,
+        2 * right / (predicted + count) if predicted + count else None,
+        count,
+    )
+
+
 def per_label(counts: np.ndarray) -> list[tuple[float | None, float | None, float | None, int]]:
     """Precision, recall, F1 and count of each label.
 

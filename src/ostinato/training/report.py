@@ -43,9 +43,8 @@ class RunReport:
         task: A short description of the task.
         when: Date and time as text.
         metrics: Value by name; None for a metric without a value.
-        baseline: The metrics of a baseline, by the same names.
-        baseline_name: The name of the baseline, such as "most frequent label".
-        baselines: More baselines: the metrics of each by its name.
+        baselines: The metrics of each baseline, by its name, such as "always yes"; the model is
+            expected to be better than the first.
         intervals: The ends of the 95 % interval of a metric, by the name of the metric.
         details: Tables of numbers that are shown after the metrics: rows as dicts with the same
             columns, by heading.
@@ -62,6 +61,8 @@ class RunReport:
         best_step: The step of the best weights.
         confusion: Labels, and a confusion matrix (C, C): rows are true labels, columns are
             predicted labels. Precision and recall of each label are computed from it.
+        per_label: Labels, and precision, recall, F1 and count of each; by default those of the
+            confusion matrix.
         calibration: The probability of each prediction (N,), and whether it is correct (N,).
         attention: Input tokens, output tokens and weights (outputs, inputs) of each map.
         forecasts: Forecasts to draw.
@@ -74,8 +75,6 @@ class RunReport:
     task: str = ""
     when: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
-    baseline: Mapping[str, float | None] = field(default_factory=dict)
-    baseline_name: str = "baseline"
     baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     details: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
@@ -90,6 +89,7 @@ class RunReport:
     history: Sequence[Mapping[str, float | None]] = ()
     best_step: int | None = None
     confusion: tuple[Sequence[str], Any] | None = None
+    per_label: tuple[Sequence[str], Sequence[tuple]] | None = None
     calibration: tuple[Any, Any] | None = None
     attention: Sequence[tuple[Sequence[str], Sequence[str], Any]] = ()
     forecasts: Sequence[Forecast] = ()
@@ -136,7 +136,7 @@ def write_report(path: Path, content: RunReport) -> None:
         lengths=charts.histogram(content.lengths, content.length_unit, say),
         curves=charts.curves(content.history, content.best_step, say),
         confusion=_confusion(content.confusion),
-        per_label=_per_label(content.confusion),
+        per_label=_per_label(content),
         reliability=charts.reliability_diagram(found, say) if found else None,
         calibration_error=found.error if found else None,
         attention=[_attention(*one) for one in content.attention[:MAX_MAPS]],
@@ -191,14 +191,13 @@ def _token(text: str) -> str:
 def _cards(content: RunReport) -> list[SimpleNamespace]:
     """Each metric with its interval, its baselines and whether it is better than each."""
     cards = []
-    baselines = {content.baseline_name: content.baseline, **content.baselines}
     for name, value in content.metrics.items():
         higher = higher_is_better(name)
         compared = [
             SimpleNamespace(
                 name=named, value=base[name], verdict=_verdict(value, base[name], higher)
             )
-            for named, base in baselines.items()
+            for named, base in content.baselines.items()
             if base.get(name) is not None
         ]
         card = SimpleNamespace(
@@ -286,16 +285,17 @@ def _attention(sources, targets, weights) -> SimpleNamespace:
     )
 
 
-def _per_label(given) -> SimpleNamespace | None:
+def _per_label(content: RunReport) -> SimpleNamespace | None:
     """Precision, recall, F1 and count of the most frequent labels."""
-    if given is None:
+    given = content.per_label
+    if given is None and content.confusion is not None:
+        labels, counts = content.confusion
+        given = labels, per_label(np.asarray(counts, np.int64))
+    if given is None or not any(one[3] for one in given[1]):
         return None
-    labels, counts = list(map(_shown, given[0])), np.asarray(given[1], np.int64)
-    if not counts.sum():
-        return None
+    labels, each = list(map(_shown, given[0])), given[1]
     rows = sorted(
-        ((label, one[:3], one[3]) for label, one in zip(labels, per_label(counts))),
-        key=lambda row: -row[-1],
+        ((label, one[:3], one[3]) for label, one in zip(labels, each)), key=lambda row: -row[-1]
     )
     return SimpleNamespace(rows=rows[:MAX_LABELS], count=len(rows))
 

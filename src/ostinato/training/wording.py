@@ -24,6 +24,8 @@ KOREAN = {
     # metrics
     "accuracy": "정확도",
     "macro F1": "매크로 F1",
+    "micro F1": "마이크로 F1",
+    "micro f1": "마이크로 F1",
     "macro f1": "매크로 F1",
     "cross-entropy (nats)": "교차 엔트로피(nat)",
     "nats": "교차 엔트로피(nat)",
@@ -249,6 +251,45 @@ KOREAN = {
     "{} rows without a caption are left out": "캡션이 없는 {}행을 제외함",
     "{} pictures without a caption are left out": "캡션이 없는 그림 {}개를 제외함",
     "{} rows at the end without values are left out": "끝의 값이 없는 {}행을 제외함",
+    "rows with several labels: {}, without labels: {}": "레이블이 여럿인 행 {}개, 없는 행 {}개",
+    "picture": "그림",
+    "name": "이름",
+    "up to {} steps of {}": "최대 {}스텝 × {}",
+    "{} row ends early, where numbers are missing": "숫자가 빠진 {}행이 일찍 끝남",
+    "{} rows end early, where numbers are missing": "숫자가 빠진 {}행이 일찍 끝남",
+    "numbers {}, not scaled": "숫자 {}, 값을 그대로 사용",
+    "numbers {}, divided by 255": "숫자 {}, 255로 나눔",
+    "{}, not scaled": "{}, 값을 그대로 사용",
+    "{}, divided by 255": "{}, 255로 나눔",
+    "read as CP949 (Korean), not UTF-8": "UTF-8이 아닌 CP949(한국어)로 읽음",
+    "a byte order mark inside the file was removed (first in line {})": (
+        "파일 안의 바이트 순서 표시(BOM)를 제거함(처음 나온 곳은 {}번째 줄)"
+    ),
+    "__label__ starts the label of each line (fastText format)": (
+        "줄마다 레이블이 __label__로 시작함(fastText 형식)"
+    ),
+    "lines with {} are left out": "{} 줄을 제외함",
+    "another text (to read it instead: --text {})": "다른 텍스트(이 열을 읽으려면 --text {})",
+    "another column of dates": "다른 날짜 열",
+    "text, such as {}": "{} 같은 텍스트",
+    "{} missing dates are filled ({}), the first {}": "빠진 날짜 {}개를 채움({}), 첫 번째는 {}",
+    "{} missing values are filled ({}), the first {}": "빠진 값 {}개를 채움({}), 첫 번째는 {}",
+    "{} is read as {}, because the dates then have a regular step": (
+        "{}을(를) {}(으)로 읽음(그래야 날짜 간격이 일정함)"
+    ),
+    "each row is a series with {} steps, {} to {}": "행마다 {}스텝의 시계열 하나({} ~ {})",
+    "the dates have no regular step: steps are called +1, +2, ...": (
+        "날짜 간격이 일정하지 않아 스텝을 +1, +2, ...로 표시함"
+    ),
+    "{} to {}, not dates: steps are called +1, +2, ...": (
+        "{} ~ {}, 날짜가 아니어서 스텝을 +1, +2, ...로 표시함"
+    ),
+    "decimal commas": "소수점은 쉼표",
+    "thousands separators": "천 단위 구분 기호 있음",
+    "percent": "퍼센트",
+    "currency {}": "통화 {}",
+    "K, M and B for thousands, millions and billions": "K, M, B는 천, 백만, 십억",
+    "{} to {}, Unix {}, step {}": "{} ~ {}, 유닉스 시간({}), 간격 {}",
     "linear model of n-grams": "n-그램 선형 모델",
     # commands
     "predict, one line per input line": "예측(입력 한 줄에 출력 한 줄)",
@@ -308,12 +349,21 @@ def translator(language: str) -> Callable[..., str]:
 
 
 def _korean(text: str) -> str:
+    if (found := _of_table(text)) is not None:
+        return found
+    # a list of texts, such as "decimal commas, percent"
+    parts = [_of_table(part) for part in text.split(", ")]
+    return text if None in parts else ", ".join(filter(None, parts))
+
+
+def _of_table(text: str) -> str | None:
+    """The Korean of a text, with or without values in it; None if the table has neither."""
     if text in KOREAN:
         return KOREAN[text]
     for form, korean in _filled_in():
         if found := form.fullmatch(text):
             return korean.format(*found.groups())
-    return text
+    return None
 
 
 @cache
@@ -321,6 +371,7 @@ def _filled_in() -> list[tuple[re.Pattern, str]]:
     """A pattern for each text of the table that has values."""
     return [
         (re.compile(re.escape(english).replace(r"\{\}", "(.+)"), re.DOTALL), korean)
-        for english, korean in KOREAN.items()
+        # the longest first: "{} labels: {}" would also match longer texts
+        for english, korean in sorted(KOREAN.items(), key=lambda pair: -len(pair[0]))
         if "{}" in english
     ]
