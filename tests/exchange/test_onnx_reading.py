@@ -15,6 +15,7 @@ from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, MissingExtra
 from ostinato.exchange import onnx as exchange
 from ostinato.exchange import onnx_node_proof, onnx_operators
+from ostinato.exchange.activations import UNITS
 from ostinato.exchange.onnx_cells import ACTIVATIONS, Activation
 from ostinato.exchange.onnx_operators import DEFAULTS, GATES, NATIVE, native, of_node
 from ostinato.exchange.reversed_layer import ReversedLayer
@@ -603,3 +604,40 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 def test_the_proof_runs_each_length(tmp_path):
     assert max(onnx_node_proof.LENGTHS) == onnx_node_proof.T and min(onnx_node_proof.LENGTHS) == 1
+
+
+@pytest.mark.parametrize(
+    "op, names, numbers, constants",
+    [
+        ("RNN", ["Sigmoid"], {}, {"activation": "sigmoid"}),
+        (
+            "RNN",
+            ["Affine"],
+            {"activation_alpha": [1.0], "activation_beta": [0.0]},
+            {"activation": "linear"},
+        ),
+        (
+            "LSTM",
+            ["HardSigmoid", "Relu", "Relu"],
+            {},
+            {"gate_activation": "hard_sigmoid_02", "activation": "relu"},
+        ),
+        (
+            "GRU",
+            ["HardSigmoid", "Tanh"],
+            {"activation_alpha": [0.2], "activation_beta": [0.5]},
+            {"gate_activation": "hard_sigmoid_02"},
+        ),
+        ("LSTM", ["Sigmoid", "Elu", "Elu"], {}, {"activation": "elu"}),
+        ("LSTM", ["Sigmoid", "Softsign", "Softsign"], {}, {"activation": "softsign"}),
+    ],
+)
+def test_named_activations_are_constants_of_the_catalogues_cells(
+    op, names, numbers, constants, tmp_path
+):
+    path = tmp_path / "node.onnx"
+    file_of(path, op, arrays_of(op), inputs_of(op), activations=names, **numbers)
+    layer = check_with_runtime(path, op, 1)
+    known = CELLS[layer.cell.name]
+    changed = {k: v for k, v in layer.cell.constants.items() if v != known.constants[k]}
+    assert changed == {k: UNITS[v] for k, v in constants.items()}

@@ -12,7 +12,6 @@ from ..language.operations import (
     clip,
     exp,
     identity,
-    maximum,
     minimum,
     relu,
     sigmoid,
@@ -25,6 +24,17 @@ from ..language.symbols import Vector
 from ..language.tracing import cell, weight
 
 __all__ = ["ACTIVATIONS", "Activation", "onnx_gru", "onnx_gru_original", "onnx_lstm", "onnx_rnn"]
+
+
+def _line(x: Vector, slope: float, shift: float) -> Vector:
+    """slope * x + shift, without operations that change nothing."""
+    scaled = x if slope == 1 else slope * x
+    return scaled + shift if shift else scaled
+
+
+def _elu(x: Vector, scale: float) -> Vector:
+    """x above 0, scale * (exp(x) - 1) below."""
+    return where(x > 0, x, _line(exp(minimum(x, 0.0)) - 1, scale, 0.0))
 
 
 @dataclass(frozen=True)
@@ -50,21 +60,16 @@ ACTIVATIONS = {
     "Relu": ActivationKind(lambda x, a, b: relu(x)),
     "Tanh": ActivationKind(lambda x, a, b: tanh(x)),
     "Sigmoid": ActivationKind(lambda x, a, b: sigmoid(x)),
-    "Softsign": ActivationKind(lambda x, a, b: x / (1.0 + abs(x))),
+    "Softsign": ActivationKind(lambda x, a, b: x / (1 + abs(x))),
     "Softplus": ActivationKind(lambda x, a, b: softplus(x)),
-    "Affine": ActivationKind(lambda x, a, b: a * x + b, True, True, None),
+    "Affine": ActivationKind(_line, True, True, None),
     "LeakyRelu": ActivationKind(lambda x, a, b: where(x < 0.0, a * x, x), True, False, (0.01, 0.0)),
     "ThresholdedRelu": ActivationKind(lambda x, a, b: where(x > a, x, 0.0), True, False, None),
     "ScaledTanh": ActivationKind(lambda x, a, b: a * tanh(b * x), True, True, None),
     "HardSigmoid": ActivationKind(
-        lambda x, a, b: minimum(maximum(a * x + b, 0.0), 1.0), True, True, (0.2, 0.5)
+        lambda x, a, b: clip(_line(x, a, b), 0.0, 1.0), True, True, (0.2, 0.5)
     ),
-    "Elu": ActivationKind(
-        lambda x, a, b: where(x < 0.0, a * (exp(minimum(x, 0.0)) - 1.0), x),
-        True,
-        False,
-        (1.0, 0.0),
-    ),
+    "Elu": ActivationKind(lambda x, a, b: _elu(x, a), True, False, (1.0, 0.0)),
 }
 
 

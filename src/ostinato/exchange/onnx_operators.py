@@ -4,7 +4,8 @@ Source:
     github.com/onnx/onnx, docs/Operators.md: RNN, GRU and LSTM.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from ..cells import elman, gru, gru_original, lstm, lstm_peephole
 from ..language.graph import Graph
 from ..language.operations import relu
+from ..language.symbols import Vector
 from ..language.tracing import Cell
+from .activations import UNITS
 from .onnx_cells import Activation, onnx_gru, onnx_gru_original, onnx_lstm, onnx_rnn
 
 __all__ = ["DEFAULTS", "GATES", "NATIVE", "Native", "NodeWeights", "native", "of_node"]
@@ -188,4 +191,30 @@ def of_node(
         if (one.op, bool(one.peepholes)) == (op, peepholes)
         and one.linear_before_reset == form.get("linear_before_reset")
     )
+    named = _with_named(places.cell, activations)
+    if named is not None and named.graph.key == cell.graph.key:
+        cell = named
     return native(cell.graph) or replace(places, cell=cell)
+
+
+def _with_named(cell: Cell, activations: tuple[Activation, ...]) -> Cell | None:
+    """A cell of the catalogue with the activations of a node; None if one has no name.
+
+    Args:
+        cell: The cell with its default activations.
+        activations: The activation functions of a node: of the gates first, of the rest last.
+    """
+    functions = [_named(one) for one in activations]
+    constants = dict(zip(("gate_activation", "activation"), (functions[0], functions[-1])))
+    constants = {name: one for name, one in constants.items() if name in cell.constants}
+    return None if None in constants.values() else cell.with_constants(**constants)
+
+
+@functools.cache
+def _named(activation: Activation) -> Callable[[Vector], Vector] | None:
+    """The activation of `activations.UNITS` with the same operations; None if there is none."""
+    key = elman.with_constants(activation=activation).graph.key
+    return next(
+        (one for one in UNITS.values() if elman.with_constants(activation=one).graph.key == key),
+        None,
+    )

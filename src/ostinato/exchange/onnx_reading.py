@@ -269,6 +269,8 @@ def _activations(
                 )
             default = kind.defaults[place] if kind.defaults else 0.0
             numbers.append(values.pop(0) if has and values else default if has else 0.0)
+        # files have float32 numbers: 0.2 and not 0.20000000298
+        numbers = [float(str(np.float32(number))) for number in numbers]
         if not np.isfinite(numbers).all():
             raise file.fail(f"{what} has the activation {name} with the numbers {numbers}")
         found.append(Activation(known[name.lower()], *numbers))
