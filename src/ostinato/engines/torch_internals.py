@@ -38,7 +38,8 @@ dynamo_compiling = torch.compiler.is_dynamo_compiling
 # Why torch.compile ends its graph where a layer is called.
 _REASON = (
     "a layer of Ostinato runs kernels of its own between two graphs of torch.compile: leave out "
-    "fullgraph=True; for torch.export.export write strict=False"
+    "fullgraph=True; for torch.export.export write strict=False; for a file for other tools use "
+    "ostinato.exchange, as in ostinato.exchange.onnx.write(layer, path)"
 )
 # Older versions take no message.
 BREAK = {"msg": _REASON} if torch.__version__ >= (2, 7) else {}

@@ -158,7 +158,7 @@ class ConvLSTM(nn.Module):
             TensorError: A tensor of another dtype or device than the weights.
             TracingError: torch.jit.trace or torch.jit.script is given a module with the layer.
         """
-        overrides.refuse_trace("ConvLSTM()")
+        overrides.refuse_trace("ConvLSTM()", x, time=1)
         others = overrides.overriding(x, state, lengths)
         if (
             others

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from ..errors import ArgumentTypeError, InputError, SizeError, TensorError
+from ..errors import ArgumentTypeError, InputError, SizeError, TensorError, TracingError
 from .arguments import as_tensor, is_tensor
 
 __all__ = ["pack", "read_lengths", "unpack"]
@@ -26,6 +26,7 @@ def read_lengths(given: Any, steps: int, batch: int, device: torch.device | str)
         SizeError: Their number is not B, or one is below 0 or above T.
         TensorError: They are booleans or complex numbers.
         InputError: They are not whole numbers.
+        TracingError: torch.export records the call.
     """
     fix = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
     try:
@@ -45,6 +46,12 @@ def read_lengths(given: Any, steps: int, batch: int, device: torch.device | str)
         if lengths.is_floating_point() and not (lengths == lengths.round()).all():
             raise InputError(f"lengths={lengths.tolist()} are not whole: {fix}")
         low, high = (end.item() for end in lengths.aminmax())
+        if isinstance(low, (torch.SymInt, torch.SymFloat)):
+            raise TracingError(
+                "a layer was called with lengths by torch.export, which records the call without "
+                "their values: call it without lengths, or write a file whose inputs have lengths "
+                "by ostinato.exchange, as in ostinato.exchange.onnx.write(layer, path)"
+            )
         if low < 0 or high > steps:
             raise SizeError(
                 f"lengths go from {low} to {high} and the sequences have {steps} step(s): {fix}"

@@ -24,20 +24,44 @@ _INSTEAD = (
 )
 
 
-def refuse_trace(what: str) -> None:
-    """Raise an error where torch.jit.trace records the call: the trace would have the number of
-    steps of its example.
+def refuse_trace(what: str, x: object = None, time: int = 0) -> None:
+    """Raise an error where the number of steps of an example would be recorded without a check.
+
+    A trace of torch.jit.trace has it. A file of torch.onnx.export(dynamo=True) has it too, with an
+    input of any number of steps, if the time dimension is marked as dynamic.
+
+    Args:
+        what: The call, for the message.
+        x: The input, or several.
+        time: Its dimension of time.
 
     Raises:
         TracingError: torch.jit.trace is at work, or what uses it: torch.onnx.export(dynamo=False),
-            TensorBoard's add_graph.
+            TensorBoard's add_graph. Or torch.onnx.export(dynamo=True) has a dynamic time dimension.
     """
+    if any(_is_symbolic(size) for one in _leaves([x]) for size in _sizes(one)[time : time + 1]):
+        if torch.onnx.is_in_onnx_export():
+            raise TracingError(
+                f"{what} was called by torch.onnx.export with a dynamic time dimension. The file "
+                "would have the number of steps of its example and give wrong results for any "
+                "other. Write ostinato.exchange.onnx.write(layer, path), whose files take any "
+                "number of steps; or leave this dimension out of dynamic_shapes and dynamic_axes, "
+                "and give an example tensor that no other export has marked"
+            )
     if torch.jit.is_tracing():
         raise TracingError(
             f"{what} was called by torch.jit.trace (torch.onnx.export with dynamo=False uses it "
             f"too). A trace has the number "
             f"of steps of its example and gives wrong results for any other: {_INSTEAD}"
         )
+
+
+def _sizes(x: object) -> tuple:
+    return tuple(x.shape) if isinstance(x, torch.Tensor) else ()
+
+
+def _is_symbolic(size: object) -> bool:
+    return isinstance(size, torch.SymInt)
 
 
 def refuse_script(module: nn.Module):

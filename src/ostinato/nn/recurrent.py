@@ -532,7 +532,8 @@ class Recurrent(nn.Module):
                 too few of them.
             SizeError: A shape that does not fit.
             TracingError: torch.jit.trace, torch.jit.script or torch.onnx.export(dynamo=False) is
-                given a module with the layer.
+                given a module with the layer, or torch.onnx.export(dynamo=True) with a dynamic
+                time dimension.
         """
         if torch.compiler.is_dynamo_compiling():
             torch._dynamo.graph_break(**BREAK)
@@ -541,7 +542,7 @@ class Recurrent(nn.Module):
         if bare and (known := self._accepted.kinds.get(self._kind(x, state, lengths))) is not None:
             if (found := self._run_known(known, x, state, lengths)) is not None:
                 return found
-        overrides.refuse_trace(f"{type(self).__name__}()")
+        overrides.refuse_trace(f"{type(self).__name__}()", x, time=int(self.batch_first))
         if (
             isinstance(x, PackedSequence)
             or isinstance(x, (tuple, list))
