@@ -13,6 +13,7 @@ from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
+import torch
 
 from ostinato import bench
 from ostinato.cli.main import main
@@ -142,6 +143,8 @@ def test_a_language_model_is_measured_asked_told_of_and_looked_into_as_any(
         r"bits per character +\d\.\d{4}\nnats per character +\d\.\d{4}\nperplexity +\d+\.\d{4}\n$",
         out,
     )
+    assert ostinato("evaluate", model, text_file, "--threads", "1")[:2] == (0, out)
+    assert torch.get_num_threads() == 1
     code, out, _ = ostinato("predict", model, given="가락\n\n")
     assert code == 0 and out.count("\n") == 2
     code, out, _ = ostinato("info", model)
@@ -714,6 +717,8 @@ NEEDS_NO_TORCH = [
     ("info nowhere", 2),
     ("info .", 2),
     ("evaluate nowhere ROWS", 2),
+    ("evaluate MODEL ROWS --threads 0", 2),
+    ("evaluate MODEL ROWS --threads many", 2),
     ("evaluate MODEL nowhere.csv", 2),
     ("evaluate MODEL", 2),
     ("evaluate MODEL .", 2),

@@ -6,14 +6,30 @@ import pytest
 from ostinato.data.clock import (
     Clock,
     calendar_features,
-    clock_of,
     cycles_of,
     date_after,
     regular_clock,
     steps_between,
 )
-from ostinato.data.dates import column_forms, date_of, dates_array, forms_of, write_date
+from ostinato.data.dates import (
+    column_dates,
+    date_of,
+    dates_array,
+    dates_of,
+    forms_of,
+    read_date,
+    styled,
+    write_date,
+)
 from ostinato.errors import InputError
+
+
+def clock_of(times):
+    """Form and step of the dates of a series; None without a regular step."""
+    found = column_dates(times)
+    if found.bad is not None:
+        return None
+    return regular_clock([found.dates[found.forms[0]]], styled(found.forms[0], times))
 
 
 @pytest.mark.parametrize(
@@ -54,24 +70,24 @@ from ostinato.errors import InputError
     ],
 )
 def test_dates_go_on(times, following):
-    clock = clock_of(times, "here")
+    clock = clock_of(times)
     after = date_after(date_of(times[-1], clock.format, "here"), clock, 1)
     assert write_date(after, clock.format) == following
 
 
 def test_a_gap_is_allowed_and_dates_without_a_usual_step_are_none():
     days = [f"2024-01-{day:02d}" for day in range(1, 31)]
-    assert clock_of(days[:20] + days[21:], "here").seconds == 86400
-    assert not clock_of(days[:20] + days[21:], "here").business
-    assert clock_of(["2024-01-01", "2024-01-02", "2024-01-05"], "here") is None
-    assert clock_of(["one", "two"], "here") is None and clock_of(["2024-01-01"], "here") is None
+    assert clock_of(days[:20] + days[21:]).seconds == 86400
+    assert not clock_of(days[:20] + days[21:]).business
+    assert clock_of(["2024-01-01", "2024-01-02", "2024-01-05"]) is None
+    assert clock_of(["one", "two"]) is None and clock_of(["2024-01-01"]) is None
 
 
 BUSINESS = [str(day) for day in np.busday_offset("2024-01-01", range(20), roll="forward")]
 
 
 def test_days_without_weekends_are_business_days_and_are_continued_so():
-    clock = clock_of(BUSINESS, "here")
+    clock = clock_of(BUSINESS)
     assert clock.business and str(clock) == "1 business day"
     friday = date_of("2024-01-26", clock.format, "here")
     following = [write_date(date_after(friday, clock, k), clock.format) for k in (1, 5, 6)]
@@ -83,7 +99,7 @@ def test_days_without_weekends_are_business_days_and_are_continued_so():
 
 
 def test_missing_dates_are_counted_in_months_too():
-    clock = clock_of(["2024-01-31", "2024-02-29", "2024-03-31", "2024-05-31"], "here")
+    clock = clock_of(["2024-01-31", "2024-02-29", "2024-03-31", "2024-05-31"])
     dates = dates_array(["2024-02-29", "2024-05-31"], clock.format)
     assert (clock.months, clock.day) == (1, 31) and steps_between(dates, clock).tolist() == [3]
 
@@ -99,7 +115,7 @@ def test_missing_dates_are_counted_in_months_too():
     ],
 )
 def test_a_step_has_a_name(times, step):
-    assert str(clock_of(times, "here")) == step
+    assert str(clock_of(times)) == step
 
 
 @pytest.mark.parametrize(
@@ -150,10 +166,25 @@ def test_other_text_is_not_a_date(text):
 
 def test_the_forms_of_a_column_are_those_of_most_rows():
     days = [f"{day:02d}/01/2024" for day in range(1, 13)]
-    assert column_forms(days) == (["%m/%d/%Y", "%d/%m/%Y"], None)
-    assert column_forms([*days, "13/01/2024"]) == (["%d/%m/%Y"], None)
-    assert column_forms([*days, "13/01/2024", "합계"]) == (["%d/%m/%Y"], 13)
-    assert column_forms(["a", "b", "2024-01-01"]) == ([], 0)
+    for texts, forms, bad in (
+        (days, ["%m/%d/%Y", "%d/%m/%Y"], None),
+        ([*days, "13/01/2024"], ["%d/%m/%Y"], None),
+        ([*days, "13/01/2024", "합계"], ["%d/%m/%Y"], 13),
+        (["a", "b", "2024-01-01"], [], 0),
+        ([], [], 0),
+    ):
+        found = column_dates(texts)
+        assert (found.forms, found.bad) == (forms, bad) and found.dates.keys() == {*forms}
+        for form in forms:
+            # the same dates as those of each text alone
+            alone = [np.datetime64(read_date(text, form), "us") for text in texts]
+            assert np.array_equal(found.dates[form], alone, equal_nan=True)
+
+
+def test_one_form_is_tried_alone():
+    days = [f"{day:02d}/01/2024" for day in range(1, 13)]
+    assert column_dates(days, "%d/%m/%Y").forms == ["%d/%m/%Y"]
+    assert column_dates(days, "%Y-%m-%d").forms == []
 
 
 @pytest.mark.parametrize("form", ["", "%", "x", "%Y%Y", "%Q", "%Y-%m-%d%%", "%d", "%H:%M", "(%Y)+"])
@@ -167,7 +198,7 @@ def test_dates_out_of_order_are_refused():
         InputError,
         match="here: the time of step 3, '2024-01', is not later than the one before it, '2024-02'",
     ):
-        clock_of(["2024-01", "2024-02", "2024-01"], "here")
+        list(dates_of(["2024-01", "2024-02", "2024-01"], "%Y-%m", "here"))
 
 
 def test_steps_have_places_in_cycles_that_the_series_holds_twice():

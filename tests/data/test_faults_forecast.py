@@ -9,7 +9,7 @@ import numpy as np
 import polars
 import pytest
 
-from ostinato.data.dates import write_date
+from ostinato.data.dates import read_date, write_date
 from ostinato.data.series import read_series, series_from
 from ostinato.data.series_columns import SeriesOptions
 from ostinato.data.series_tables import IN_MEMORY, series_table
@@ -33,6 +33,8 @@ def table(head, *columns, mark=","):
     return "\n".join([head, *(mark.join(map(str, row)) for row in rows)]) + "\n"
 
 
+WORKING = [day.item() for day in np.busday_offset("2023-01-02", range(13)).astype("M8[us]")]
+NO_YEAR = "in the time column 'd' may be the month and the year, .* or the month and the day; write"
 BUSINESS = [day for day in dates(19) if np.is_busday(day)][:13]
 DAYS = dates(13)
 
@@ -55,6 +57,11 @@ class Read:
         assert found.values[:].ravel().tolist() == self.values
         assert self.times is None or list(found.times) == self.times
         assert self.step is None or str(found.clock) == self.step
+        if found.clock is not None:
+            # dates are parsed once, before rows are sorted and filled
+            assert found.dates[:].tolist() == [
+                read_date(text, found.clock.format) for text in found.times
+            ]
         assert found.series == self.series
         assert (found.known and found.known[:].ravel().tolist()) == self.known
         assert self.said in "\n".join(map(": ".join, found.summary.lines()))
@@ -201,6 +208,36 @@ CASES = {
             table("m,y", [*dates(12, "%b-%y", unit="M"), "합계"], VALUES), error="line 14: '합계'"
         ),
     ],
+    "days of months without a year": [
+        case(table("d,y", dates(13, "%b-%d", step=step), VALUES), error=NO_YEAR)
+        for step in (1, 2, 7, -1)
+    ]
+    + [
+        case(table("d,y", dates(13, "%b-%d", start), VALUES), error=NO_YEAR)
+        # over the end of a month, of a year, and over a leap day
+        for start in ("2023-01-25", "2023-12-25", "2024-02-20")
+    ]
+    + [
+        case(table("d,y", dates(13, "%b/%d"), VALUES), error=NO_YEAR),
+        case(table("d,y", [write_date(day, "%B-%d") for day in WORKING], VALUES), error=NO_YEAR),
+        # one month of many years looks the same
+        case(table("d,y", dates(13, "%b-%y", "2010-12", "M", 12), VALUES), error=NO_YEAR),
+        case(
+            table("d,y", dates(13, "%b-%y", "2010-12", "M", 12), VALUES),
+            Read(step="1 year"),
+            date_format="%b-%y",
+        ),
+        case(
+            table("id,d,y", "AAABBB", 2 * dates(3, "%b-%d"), VALUES),
+            error=NO_YEAR,
+        ),
+    ],
+    "months and short years that are not days": [
+        case(table("m,y", dates(13, "%b-%y", start, "M", step), VALUES), Read(step=text))
+        for start in ("2001-01", "2011-07", "2022-12")
+        for step, text in ((1, "1 month"), (3, "1 quarter"))
+    ]
+    + [case(table("m,y", dates(13, "%b-%y", "1995-12", "M", 12), VALUES), Read(step="1 year"))],
     "quarters and weeks": [
         case(table("q,y", dates(13, "%Y Q%q", unit="M", step=3), VALUES), Read(step="1 quarter")),
         case(table("q,y", dates(13, "%Y-Q%q", unit="M", step=3), VALUES), Read(step="1 quarter")),

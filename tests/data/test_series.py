@@ -316,9 +316,62 @@ def test_known_columns_stand_apart_and_go_beyond_the_last_value(read):
     series = read(text, known=["holiday"], future=True)
     assert series.known[:].ravel().tolist() == [0, 1, 0, 0, 1] and list(series.times) == dates
     assert np.isnan(series.values[:].ravel()).tolist() == [False] * 3 + [True] * 2
+    assert series.dates[:].astype("M8[D]").astype(str).tolist() == dates
     # a gap inside is not a future row
     with pytest.raises(InputError, match="line 3: the value in the column 'y' is missing"):
         read(lines("date,y,holiday", dates, [1, "", 3, "", ""], [0, 1, 0, 0, 1]), known=["holiday"])
+
+
+@pytest.mark.parametrize("fill, expected", [("linear", 1), ("previous", 1), ("zero", 0)])
+def test_known_values_that_are_missing_in_future_rows_are_filled_and_the_rows_stay_future(
+    read, fill, expected
+):
+    dates = days(6)
+    text = lines(
+        "date,y,holiday,price", dates, [1, 2, 3, "", "", ""], [0, 1, 1, "", 0, ""], [5] * 6
+    )
+    series = read(text, known=["holiday", "price"], fill=fill, future=True)
+    assert series.values[:3].ravel().tolist() == [1, 2, 3] and np.isnan(series.values[3:]).all()
+    filled = [0, 1, 1, expected, 0, 0]
+    assert series.known[:].tolist() == [[holiday, 5] for holiday in filled]
+    # in training they are left out, with or without --fill
+    for options in ({}, {"fill": fill}):
+        series = read(text, known=["holiday", "price"], **options)
+        assert series.values[:].ravel().tolist() == [1, 2, 3]
+    # without --fill, the error names the known column and not the values
+    with pytest.raises(InputError, match="line 5: the value in the column 'holiday' is missing"):
+        read(text, known=["holiday", "price"], future=True)
+
+
+@pytest.mark.parametrize("known", [["holiday"], ["holiday", "price"]])
+def test_rows_at_the_end_without_any_value_are_missing_values(read, known):
+    text = lines("date,y,holiday,price", days(4), [1, 2, "", ""], [0, 1, "", ""], [5, 5, "", ""])
+    series = read(text, known=known, columns=["y"], fill="previous", future=True)
+    assert series.values[:].ravel().tolist() == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "text, options",
+    [
+        (lines("date,y", days(60), range(60)), {}),
+        (lines("date,y", days(60)[::-1], range(60)), {}),
+        (lines("date,y", days(40) + days(60)[45:], range(55)), {"fill": "linear"}),
+        (lines("date,y", days(60), range(60)), {"date_format": "%Y-%m-%d"}),
+    ],
+)
+def test_each_date_is_parsed_once(read, monkeypatch, text, options):
+    from ostinato.data import dates as module
+
+    parsed, plain = [], module.read_date
+
+    def counted(one, form):
+        parsed.append(one)
+        return plain(one, form)
+
+    monkeypatch.setattr(module, "read_date", counted)
+    series = read(text, **options)
+    # and those that were looked at to find the form
+    assert len(parsed) <= len(series.values) + 2 * module.SAMPLED
 
 
 # ---------------------------------------------------------------- in memory

@@ -58,6 +58,45 @@ def trained(tmp_path_factory):
 # ---------------------------------------------------------------- what it learns
 
 
+def test_the_report_draws_the_one_step_forecasts_of_the_metrics(tmp_path, monkeypatch):
+    calls, plain = [], Forecaster._one_ahead
+
+    def counted(self, examples):
+        calls.append(examples)
+        return plain(self, examples)
+
+    monkeypatch.setattr(Forecaster, "_one_ahead", counted)
+    file = table(tmp_path / "a.csv", waves(80), months(80))
+    task = Forecaster(**SMALL | {"steps": 2}).fit(file, out=tmp_path / "m", threads=1)
+    assert len(calls) == 1
+    # other examples are forecast again, also after the same ones were measured
+    for _ in range(2):
+        examples = task.read(table(tmp_path / "b.csv", waves(9, 80), months(9, 80)))
+        calls.clear()
+        first = task.report_parts(examples)["forecasts"][1].predicted
+        task.compute_metrics(examples)
+        again = task.report_parts(examples)["forecasts"][1].predicted
+        assert len(calls) == 2 and np.array_equal(first, again)
+
+
+def test_the_dates_of_a_file_are_parsed_when_it_is_read(tmp_path, monkeypatch):
+    from ostinato.tasks import forecast_series
+
+    sources, plain = [], forecast_series.dates_of
+
+    def counted(times, form, source):
+        sources.append(source)
+        return plain(times, form, source)
+
+    monkeypatch.setattr(forecast_series, "dates_of", counted)
+    file = table(tmp_path / "a.csv", waves(80), months(80))
+    task = Forecaster(**SMALL | {"steps": 2}).fit(file, threads=1)
+    later = table(tmp_path / "b.csv", waves(9, 80), months(9, 80))
+    assert task.evaluate(later)["mase"] > 0 and len(task.predict(later)) == 4
+    # only the end of the training series, which a model stores as text
+    assert {*sources} <= {"the training series"}
+
+
 def test_waves_are_continued_from_a_file(trained, tmp_path):
     task = trained[2]
     assert (

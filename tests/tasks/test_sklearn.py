@@ -125,7 +125,7 @@ def test_a_task_is_copied_with_its_models(trained, tmp_path, linear):
     trained.save(tmp_path / "m")
     loaded = load(tmp_path / "m")
     assert (loaded.predict(X) == trained.predict(X)).all()
-    assert loaded.get_params() == trained.get_params()
+    assert loaded.get_params() == trained.get_params() and loaded.n_features_in_ == 6
 
 
 @pytest.mark.parametrize("name", ["Classifier", "Forecaster", "Tagger", "load"])
@@ -168,17 +168,20 @@ def frames(data, columns):
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["pandas", "polars"])
-def test_a_row_of_a_frame_of_numbers_is_a_sequence(kind):
+def test_a_row_of_a_frame_of_numbers_is_a_sequence(kind, tmp_path):
     names = [f"t{k}" for k in range(6)]
     frame = frames(X, names)[kind]
     task = Classifier(**TINY).fit(frame, Y, threads=1)
     wanted = Classifier(**TINY).fit(X, Y, threads=1).predict_proba(X)
     assert (task.predict_proba(frame) == wanted).all()
     assert task.feature_names_in_.tolist() == names
-    # columns are taken by their names
-    assert (task.predict_proba(frame[names[::-1]]) == wanted).all()
-    with pytest.raises(InputError, match="no column 't0', which the model was trained on"):
-        task.predict(frame[names[1:]])
+    # a saved model knows them too
+    task.save(tmp_path / "m")
+    for one in (task, load(tmp_path / "m")):
+        assert one.n_features_in_ == 6 and one.feature_names_in_.tolist() == names
+        assert (one.predict_proba(frame[names[::-1]]) == wanted).all()
+        with pytest.raises(InputError, match="no column 't0', which the model was trained on"):
+            one.predict(frame[names[1:]])
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["pandas", "polars"])

@@ -13,7 +13,7 @@ from typer import Argument, Option
 
 from ..errors import InputError
 from ..tasks import load
-from .tasks import DIRECTORY, check_counts, number, read_for
+from .tasks import DIRECTORY, check_counts, number, read_for, use_threads
 
 
 def predict(
@@ -73,10 +73,7 @@ def predict(
         check_output(out, saved.config.task)
     examples = None if path is None else read_for(directory, path, labelled=False)
     task: Any = load(directory)
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    use_threads(threads)
     if steps is not None and not task.continues:
         raise InputError(
             f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, "

@@ -161,6 +161,14 @@ def check_counts(**counts: int | None) -> None:
             raise InputError(f"{flag(name)} {number}: write a whole number from 1 to 1024")
 
 
+def use_threads(count: int | None) -> None:
+    """Set the number of CPU threads; None for all cores."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
 def train(
     name: str,
     options: dict,
@@ -334,10 +342,16 @@ def evaluate(
         ),
     ],
     json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
+    threads: Annotated[
+        int | None, number(int, "Number of CPU threads.", show_default="all cores")
+    ] = None,
 ):
     """Evaluate a trained model on new data."""
+    check_counts(threads=threads)
     examples = read_for(directory, data, labelled=True)
-    metrics = load(directory).compute_metrics(examples)
+    task = load(directory)
+    use_threads(threads)
+    metrics = task.compute_metrics(examples)
     if json:
         typer.echo(json_text.dumps(metrics, ensure_ascii=False))
     else:

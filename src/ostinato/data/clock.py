@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from ..errors import InputError
-from .dates import STYLED, column_forms, dates_of, is_form, styled, write_date
+from .dates import is_form, write_date
 from .records import Length, Range
 
 SECONDS_OF_DAY = 86400
@@ -55,25 +55,6 @@ class Clock:
             if self.seconds % size == 0 and self.seconds not in _STEP_NAMES["seconds"]:
                 return f"{self.seconds // size:g} {unit}s"
         return _STEP_NAMES["seconds"].get(self.seconds, f"{self.seconds:g} seconds")
-
-
-def clock_of(times: Sequence[str], source: str) -> Clock | None:
-    """Form and step of the dates of a series; None if the times are not dates or have no regular
-    step.
-
-    Raises:
-        InputError: A date is not later than the one before.
-
-    Example:
-        >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
-        Clock(format='%Y-%m', months=1, day=1, seconds=0, business=False)
-    """
-    forms, bad = column_forms(times)
-    if bad is not None or len(times) < 2:
-        return None
-    form = styled(forms[0], times[:STYLED])
-    dates = np.array(list(dates_of(times, form, source)), "datetime64[us]")
-    return regular_clock([dates], form)
 
 
 def regular_clock(series: Sequence[np.ndarray], form: str) -> Clock | None:

@@ -16,6 +16,7 @@ ordinary text of the form. Dates with "%z" are converted to UTC.
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -358,34 +359,48 @@ def styled(form: str, texts: Iterable[str]) -> str:
 SAMPLED, STYLED = 9, 2000
 
 
-def column_forms(texts: Sequence[str]) -> tuple[list[str], int | None]:
-    """The forms of a column of dates, and its first row that is not in them.
+@dataclass(frozen=True)
+class ColumnDates:
+    """A column of dates, or of other text.
 
-    Returns:
-        The forms that most rows are written in, none if those are not more than half of the rows;
-        and the first row, counted from 0, that is not in the first form, or None without such a
-        row.
+    Attributes:
+        forms: The forms that most rows are written in; empty if those are not more than half of the
+            rows.
+        bad: The first row, counted from 0, that is not in the first form; None without such a row.
+        dates: The dates in each of the forms, (N,) datetime64[us]; NaT for a row in another form.
+    """
+
+    forms: list[str] = field(default_factory=list)
+    bad: int | None = 0
+    dates: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def column_dates(texts: Sequence[str], form: str | None = None) -> ColumnDates:
+    """The forms and the dates of a column.
+
+    Args:
+        texts: The column.
+        form: The only form that is tried; None for all.
 
     Example:
-        >>> column_forms(["1/2/2024", "13/2/2024"]), column_forms(["2024-01", "2024-02", "Total"])
-        ((['%d/%m/%Y'], None), (['%Y-%m'], 2))
+        >>> found = column_dates(["1/2/2024", "13/2/2024", "Total"])
+        >>> found.forms, found.bad, found.dates["%d/%m/%Y"].astype("M8[D]").tolist()[:1]
+        (['%d/%m/%Y'], 2, [datetime.date(2024, 2, 1)])
     """
     count = len(texts)
     sample = [texts[place] for place in np.linspace(0, count - 1, min(count, SAMPLED)).astype(int)]
-    matched = dict.fromkeys(form for text in sample for form in forms_of(text))
-    if not matched:
-        return [], 0
-    failed: dict[str, list[int]] = {form: [0, -1] for form in matched}
+    tried = [form] if form else dict.fromkeys(one for text in sample for one in forms_of(text))
+    dates = {one: np.empty(count, "datetime64[us]") for one in tried}
     for row, text in enumerate(texts):
-        for form, tally in failed.items():
-            if read_date(text, form) is None:
-                tally[1] = row if not tally[0] else tally[1]
-                tally[0] += 1
-    least = min(tally[0] for tally in failed.values())
+        for one, column in dates.items():
+            column[row] = read_date(text, one)
+    failed = {one: np.isnat(column) for one, column in dates.items()}
+    least = min((int(rows.sum()) for rows in failed.values()), default=count)
     if 2 * least >= count:
-        return [], 0
-    forms = [form for form, tally in failed.items() if tally[0] == least]
-    return forms, failed[forms[0]][1] if least else None
+        return ColumnDates()
+    forms = [one for one, rows in failed.items() if rows.sum() == least]
+    bad = int(failed[forms[0]].argmax()) if least else None
+    return ColumnDates(forms, bad, {one: dates[one] for one in forms})
 
 
 def dates_array(texts: Iterable[str], form: str) -> np.ndarray:

@@ -17,12 +17,11 @@ from .series_columns import (
     SeriesOptions,
     SeriesTable,
     TimeColumn,
-    check_dates,
     codes_of,
-    date_form,
     identity_columns,
     time_column,
 )
+from .series_dates import check_dates, date_form
 from .series_gaps import filled, rows_of
 from .series_numbers import blocks_of, columns_to_forecast, number_format
 from .series_tables import by_step, wide_dates
@@ -45,6 +44,7 @@ class Series:
         values: (N, F) float64. The rows of one series stand together, in the order of time.
         names: The names of the F columns.
         times: The time of each row as text; None without times.
+        dates: The date of each row, datetime64[us]; None if the times are not dates.
         series: The series of each row; None for one series.
         known: (N, K) float64, columns that are known in advance; None without such columns.
         known_names: The names of the K columns.
@@ -56,6 +56,7 @@ class Series:
     values: StoredArray
     names: list[str]
     times: Sequence[str] | None
+    dates: StoredArray | None
     series: list[str] | None
     known: StoredArray | None
     known_names: list[str]
@@ -106,7 +107,7 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
     if int(codes.max(initial=0)) == 0 and not options.series:
         labels, identity = None, []
     form, moments = None, time.numbers if time else None
-    if time is not None and time.forms:
+    if time is not None and time.read.forms:
         groups = [np.flatnonzero(codes == code) for code in range(int(codes.max()) + 1)]
         form, moments = date_form(found, time, groups)
     order = _order(found, time, moments, codes)
@@ -119,25 +120,28 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
     if form is not None:
         assert moments is not None
         ends = np.flatnonzero(np.diff(codes[order])) + 1
-        dates = np.split(moments[order], ends)
-        clock = clock or regular_clock(dates, form)
-        missing = clock is not None and any((steps_between(one, clock) > 1).any() for one in dates)
+        parts = np.split(moments[order], ends)
+        clock = clock or regular_clock(parts, form)
+        missing = clock is not None and any((steps_between(one, clock) > 1).any() for one in parts)
         if clock is None and len(order) > 1:
             found.notes.append("the dates have no regular step: steps are called +1, +2, ...")
     texts: Sequence[str] | None = time.texts if time else None
+    dates = moments if form is not None else None
     if gaps or missing or not (order == np.arange(len(order))).all():
-        rows = rows_of(labels, codes, order, values, texts)
+        rows = rows_of(labels, codes, order, values, texts, dates)
         rows = filled(found, rows, names, known, clock if form is not None else None)
         values = StoredArray(np.float64, (len(formats),))
         for one in rows:
             values.extend(one.values)
         texts = None if texts is None else [text for one in rows for text in one.texts or []]
+        dates = None if dates is None else np.concatenate([one.dates for one in rows])
         labels = labels and [one.name for one in rows for _ in range(len(one.values))]
     uses = _uses(found, time, form, clock, identity, labels, names, known, formats, texts)
     return Series(
         _part(values, 0, len(names)),
         names,
         texts,
+        None if dates is None else _stored(dates),
         labels,
         _part(values, len(names), len(formats)) if known else None,
         known,
@@ -145,6 +149,13 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
         identity,
         _summary(found, uses, len(values)),
     )
+
+
+def _stored(dates: np.ndarray) -> StoredArray:
+    """An array as a stored array."""
+    stored = StoredArray(dates.dtype)
+    stored.extend(dates)
+    return stored
 
 
 def _part(values: StoredArray, start: int, stop: int) -> StoredArray:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import InputError
-from .clock import Clock, regular_clock, steps_between
-from .dates import STYLED, column_forms, date_of, dates_array, read_date, styled
+from .clock import Clock
+from .dates import ColumnDates, column_dates, read_date
 from .disk import ChunkedSequence
 from .number_formats import NumberFormat
 from .tables import Table, as_numbers, listed
@@ -145,16 +145,14 @@ class TimeColumn:
     Attributes:
         name: The column.
         texts: The time of each row as text.
-        forms: The forms of the dates; empty if the times are not dates.
-        bad: The first row that is not a date; None if all are.
+        read: The dates of the rows, without forms if the times are not dates.
         numbers: The times, if they are numbers and not dates.
         joined: Other columns that the times are joined from, such as the month after the year.
     """
 
     name: str
     texts: Sequence[str]
-    forms: list[str] = field(default_factory=list)
-    bad: int | None = None
+    read: ColumnDates = field(default_factory=ColumnDates)
     numbers: np.ndarray | None = None
     joined: list[str] = field(default_factory=list)
 
@@ -184,9 +182,9 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
     for name in free:
         if found.is_text(name):
             texts = found.texts(name)
-            forms, bad = _forms(found, texts)
-            if forms:
-                return _with_time_of_day(found, TimeColumn(name, texts, forms, bad), free)
+            read = _dates(found, texts)
+            if read.forms:
+                return _with_time_of_day(found, TimeColumn(name, texts, read), free)
     joined = _joined_time(found, free)
     if joined is not None:
         return joined
@@ -199,11 +197,11 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
         values = found.plain(name)
         if values is None:
             continue
-        forms, bad = _forms(found, found.texts(name))
-        if forms and bad is None and (name in named or is_ordered(values)):
-            return TimeColumn(name, found.texts(name), forms)
-        if forms and forms[0] != "%Y" and name in named:
-            return TimeColumn(name, found.texts(name), forms, bad)
+        read = _dates(found, found.texts(name))
+        if read.forms and read.bad is None and (name in named or is_ordered(values)):
+            return TimeColumn(name, found.texts(name), read)
+        if read.forms and read.forms[0] != "%Y" and name in named:
+            return TimeColumn(name, found.texts(name), read)
         if _is_even(values) or (
             name in named and (is_ordered(values) or _is_ordered_in_series(found, values, free))
         ):
@@ -233,8 +231,8 @@ def _joined_time(found: SeriesTable, free: list[str]) -> TimeColumn | None:
         names.append(parts["day"])
         join += "-{:0>2}"
     texts = [join.format(*row) for row in zip(*map(found.texts, names))]
-    forms, bad = column_forms(texts)
-    return TimeColumn(names[0], texts, forms, bad, joined=names[1:]) if forms else None
+    read = column_dates(texts)
+    return TimeColumn(names[0], texts, read, joined=names[1:]) if read.forms else None
 
 
 def _with_time_of_day(found: SeriesTable, time: TimeColumn, free: list[str]) -> TimeColumn:
@@ -251,8 +249,8 @@ def _with_time_of_day(found: SeriesTable, time: TimeColumn, free: list[str]) -> 
             texts = [f"{text:0>2}:00" for text in texts] if of_day else texts
         if of_day:
             joined = [f"{day} {text}" for day, text in zip(time.texts, texts)]
-            forms, bad = _forms(found, joined)
-            return TimeColumn(time.name, joined, forms, bad, joined=[name]) if forms else time
+            read = _dates(found, joined)
+            return TimeColumn(time.name, joined, read, joined=[name]) if read.forms else time
     return time
 
 
@@ -264,24 +262,24 @@ def _named_time(found: SeriesTable, name: str) -> TimeColumn:
             f"{found.line(empty)}: the time in the column {name!r} is empty; write it, or remove "
             "the row"
         )
-    forms, bad = _forms(found, texts)
-    if forms:
-        return TimeColumn(name, texts, forms, bad)
+    read = _dates(found, texts)
+    if read.forms:
+        return TimeColumn(name, texts, read)
     values = found.plain(name)
     return TimeColumn(name, texts, numbers=values if values is not None else None)
 
 
-def _forms(found: SeriesTable, texts: Sequence[str]) -> tuple[list[str], int | None]:
-    """As `column_forms`, in the form of the options if there is one."""
+def _dates(found: SeriesTable, texts: Sequence[str]) -> ColumnDates:
+    """As `column_dates`, in the form of the options if there is one."""
     form = found.options.date_format or (found.options.clock and found.options.clock.format)
     if not form:
-        return column_forms(texts)
-    bad = [row for row, text in enumerate(texts) if read_date(text, form) is None]
-    if 2 * len(bad) < len(texts):
-        return [form], bad[0] if bad else None
-    forms, other = column_forms(texts)
-    # dates in another form than that of the options
-    return ([form], bad[0]) if forms else ([], other)
+        return column_dates(texts)
+    read = column_dates(texts, form)
+    if not read.forms and column_dates(texts).forms:
+        # dates in another form than that of the options
+        bad = next(row for row, text in enumerate(texts) if read_date(text, form) is None)
+        return ColumnDates([form], bad)
+    return read
 
 
 def is_ordered(values: np.ndarray) -> bool:
@@ -310,73 +308,6 @@ def _is_ordered_in_series(found: SeriesTable, values: np.ndarray, free: list[str
         if same.any() and (np.diff(values[order])[same] > 0).all():
             return True
     return False
-
-
-def check_dates(found: SeriesTable, time: TimeColumn) -> None:
-    """Raise an error for the first row that is not a date."""
-    if time.bad is None:
-        return
-    text, form = time.texts[time.bad], time.forms[0]
-    clock = found.options.clock
-    if clock is not None and form == clock.format:
-        date_of(text, form, found.line(time.bad))
-    example = next((other for other in time.texts if read_date(other, form)), "")
-    empty = "it is empty" if not text else f"{text!r} is not a date"
-    remedy = "remove the row" if time.bad == len(time.texts) - 1 else "fix it, or remove the row"
-    raise InputError(
-        f"{found.line(time.bad)}: {empty} in the time column {time.name!r}, whose dates are "
-        f"written like {example!r}; {remedy}"
-    )
-
-
-def date_form(
-    found: SeriesTable, time: TimeColumn, groups: Sequence[np.ndarray]
-) -> tuple[str, np.ndarray]:
-    """The form of the dates, and the dates as datetime64[us].
-
-    Args:
-        found: The table.
-        time: Its time.
-        groups: The rows of each series.
-
-    Raises:
-        InputError: The dates can be read in two ways.
-    """
-    first = time.forms[0]
-    forms = [form for form in time.forms if sorted(form) == sorted(first)]
-    dates = {form: dates_array(time.texts, form) for form in forms}
-    if len(forms) > 1:
-        regular = [form for form in forms if _is_regular(dates[form], groups, form)]
-        if len(regular) != 1:
-            text = next(
-                (text for text in time.texts if len({read_date(text, f) for f in forms}) > 1), ""
-            )
-            readings = " or ".join(
-                f"{read_date(text, form):%Y-%m-%d} ({form})" for form in regular or forms
-            )
-            raise InputError(
-                f"{found.source}: {text!r} in the time column {time.name!r} may be {readings}; "
-                f'name the form: --date-format "{forms[0]}"'
-            )
-        found.notes.append(
-            f"{time.texts[0]!r} is read as {read_date(time.texts[0], regular[0]):%Y-%m-%d}, "
-            "because the dates then have a regular step"
-        )
-        forms = regular
-    form = forms[0]
-    if found.options.clock is None and not found.options.date_format:
-        form = styled(form, time.texts[:STYLED])
-    return form, dates[forms[0]]
-
-
-def _is_regular(dates: np.ndarray, groups: Sequence[np.ndarray], form: str) -> bool:
-    """Whether the dates of each series are in order, with a regular step and without gaps."""
-    series = [dates[rows] for rows in groups]
-    if not all(is_ordered(one.astype(np.int64)) for one in series if len(one) > 1):
-        return False
-    series = [np.sort(one) for one in series]
-    clock = regular_clock(series, form)
-    return clock is not None and all((steps_between(one, clock) == 1).all() for one in series)
 
 
 # ---------------------------------------------------------------- several series

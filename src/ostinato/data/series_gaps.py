@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
 from ..errors import InputError
 from .clock import Clock, date_after, steps_between
-from .dates import dates_array, write_date
+from .dates import write_date
 from .disk import StoredArray
 from .series_columns import SeriesTable
 
@@ -23,6 +24,7 @@ class SeriesRows:
         values: (n, F + K) float64.
         places: The row of the table of each row; -1 if it was filled in.
         texts: The time of each row; None without times.
+        dates: The date of each row, datetime64[us]; None if the times are not dates.
         future: Number of rows at the end that have only known columns.
     """
 
@@ -30,6 +32,7 @@ class SeriesRows:
     values: np.ndarray
     places: np.ndarray
     texts: list[str] | None
+    dates: np.ndarray | None
     future: int = 0
 
 
@@ -39,6 +42,7 @@ def rows_of(
     order: np.ndarray,
     values: StoredArray,
     texts: Sequence[str] | None,
+    dates: np.ndarray | None,
 ) -> list[SeriesRows]:
     """The rows of each series."""
     every, times = values[:], None if texts is None else list(texts)
@@ -49,6 +53,7 @@ def rows_of(
             every[rows],
             rows,
             None if times is None else [times[row] for row in rows.tolist()],
+            None if dates is None else dates[rows],
         )
         for rows in parts
     ]
@@ -68,12 +73,14 @@ def filled(
     for one in rows:
         ends = ~np.isnan(one.values[:, :columns]).all(1)
         last = int(np.flatnonzero(ends).max(initial=-1)) + 1
-        if known and not np.isnan(one.values[last:, columns:]).any():
+        # a known value makes it a future row, in which other known values may be missing
+        if not np.isnan(one.values[last:, columns:]).all():
             one.future = len(one.values) - last
         if one.future and not found.options.future:
             left += one.future
             one.values, one.places = one.values[:last], one.places[:last]
             one.texts, one.future = one.texts and one.texts[:last], 0
+            one.dates = None if one.dates is None else one.dates[:last]
     rows = [one for one in rows if len(one.values)]
     if not rows:
         raise InputError(f"{found.source} has no values in {', '.join(names)}; give some")
@@ -83,7 +90,7 @@ def filled(
         _refuse_missing(found, rows, [*names, *known], columns, clock)
         return rows
     for one in rows:
-        if clock is not None and one.texts is not None:
+        if clock is not None and one.dates is not None:
             places["dates"] += _insert_dates(found, one, clock)
         places["values"] += _fill_values(found, one, columns, fill)
     for what, some in places.items():
@@ -115,10 +122,11 @@ def _refuse_missing(
     if clock is None:
         return
     for one in rows:
-        steps = steps_between(_dates(one, clock), clock)
+        assert one.dates is not None
+        steps = steps_between(one.dates, clock)
         if (steps > 1).any():
             place = int((steps > 1).argmax())
-            before = _dates(one, clock)[place].item()
+            before = one.dates[place].item()
             absent = write_date(date_after(before, clock, 1), clock.format)
             of = f" of the series {one.name!r}" if one.name else ""
             count = int((steps - 1).sum())
@@ -129,13 +137,10 @@ def _refuse_missing(
             )
 
 
-def _dates(one: SeriesRows, clock: Clock) -> np.ndarray:
-    return dates_array(one.texts or [], clock.format)
-
-
 def _insert_dates(found: SeriesTable, one: SeriesRows, clock: Clock) -> list[str]:
     """Insert rows without values for the missing dates, and return those dates."""
-    dates = _dates(one, clock)
+    dates = one.dates
+    assert dates is not None
     steps = steps_between(dates, clock)
     count = int((steps - 1).sum())
     if count > len(dates):
@@ -145,10 +150,13 @@ def _insert_dates(found: SeriesTable, one: SeriesRows, clock: Clock) -> list[str
         )
     inserted: list[str] = []
     texts: list[str] = []
+    every: list[datetime] = []
     for place, text in enumerate(one.texts or []):
         texts.append(text)
+        every.append(dates[place].item())
         for step in range(1, int(steps[place]) if place < len(steps) else 1):
-            texts.append(write_date(date_after(dates[place].item(), clock, step), clock.format))
+            every.append(date_after(dates[place].item(), clock, step))
+            texts.append(write_date(every[-1], clock.format))
             inserted.append(texts[-1])
     places = np.cumsum([0, *steps])
     values = np.full((len(texts), one.values.shape[1]), np.nan)
@@ -156,6 +164,7 @@ def _insert_dates(found: SeriesTable, one: SeriesRows, clock: Clock) -> list[str
     rows = np.full(len(texts), -1)
     rows[places] = one.places
     one.texts, one.values, one.places = texts, values, rows
+    one.dates = np.array(every, dates.dtype)
     return inserted
 
 

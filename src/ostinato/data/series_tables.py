@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .dates import column_forms, dates_array, forms_of
+from .dates import column_dates, forms_of
 from .number_formats import MISSING
 from .series_columns import is_ordered, without_midnight
 from .tables import Table
@@ -34,8 +34,8 @@ def wide_dates(table: Table) -> list[str]:
     dated = [name for name in table.names if forms_of(name)]
     if len(dated) < 3 or dated[0] == table.names[0]:
         return []
-    forms, bad = column_forms(dated)
-    values = dates_array(dated, forms[0]).astype(np.int64) if bad is None else np.empty(0)
+    found = column_dates(dated)
+    values = found.dates[found.forms[0]].astype(np.int64) if found.bad is None else np.empty(0)
     return dated if is_ordered(values) and table.names[-1] == dated[-1] else []
 
 

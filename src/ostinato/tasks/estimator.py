@@ -103,7 +103,7 @@ def tags_of(task: "Task") -> Any:
 
 def state_of(task: "Task") -> dict:
     """The state of a task for pickle: its parameters, and the files of its model."""
-    kept = {name: value for name, value in vars(task).items() if name in ("_params", "_features")}
+    kept = {"_params": task._params}
     if task.model is None:
         return {"attributes": kept, "files": None}
     with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:

@@ -1,6 +1,7 @@
 """Many to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -117,6 +118,8 @@ class Forecaster(Task):
 
     name, Options, goal, higher_is_better = "forecast", ForecastOptions, "mase", False
     use_does, continues, takes_labels = "continue the series", True, False
+    # One-step forecasts of the metrics, until the report of the same examples draws them.
+    _measured: "weakref.WeakKeyDictionary[Examples, list[dict]] | None" = None
 
     # ------------------------------------------------------------ reading
 
@@ -586,8 +589,9 @@ class Forecaster(Task):
         return self.reader.values(last), self.reader.values(seasonal)
 
     def compute_metrics(self, examples):
-        found = []
-        for one in self._one_ahead(examples):
+        found, ahead = [], self._one_ahead(examples)
+        self._measured = weakref.WeakKeyDictionary({examples: ahead})
+        for one in ahead:
             scale = _scale(one["series"].record)
             error, wide = (
                 metrics.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high)
@@ -818,7 +822,8 @@ class Forecaster(Task):
 
         found, forecasts = self.result.metrics, []
         answers = self._answers(examples, self.options.horizon)
-        for one in self._one_ahead(examples):
+        kept, self._measured = self._measured or {}, None
+        for one in kept.get(examples) or self._one_ahead(examples):
             series, steps = one["series"], min(STEPS_SHOWN, len(one["wanted"]))
             start = max(0, len(series.y) - steps - PAST_SHOWN)
             values, times, ahead = self.reader.values(series.y[start:]), None, None

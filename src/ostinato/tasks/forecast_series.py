@@ -119,7 +119,7 @@ class SeriesReader:
                 y.extend(learned_values(np.array(some), self.metadata.power, examples.source))
             dates = None
             if self.metadata.clock is not None and examples["time"] is not None:
-                dates = self.dates(examples["time"][span.start : span.stop], examples.source)
+                dates = self._dates_of(examples, span)
             known = self._known(examples, span)
             if not follow:
                 found.append(SeriesSteps(record, place, y, dates, known, 0))
@@ -195,6 +195,17 @@ class SeriesReader:
             return np.zeros((count, 0))
         mean, deviation = self.metadata.known_level
         return (np.array([*rows], float).reshape(count, -1) - mean) / np.array(deviation)
+
+    def _dates_of(self, examples: Examples, span: SeriesSpan) -> StoredArray:
+        """The dates of a span, (T,); those of a table were parsed when it was read."""
+        rows: Any = examples.columns.get("date")
+        if rows is None:
+            times: Any = examples["time"]
+            return self.dates(times[span.start : span.stop], examples.source)
+        dates = StoredArray("datetime64[us]")
+        for some in chunked(rows[span.start : span.stop]):
+            dates.extend(some)
+        return dates
 
     def dates(self, times: Iterable[str], source: str) -> StoredArray:
         """Parsed dates, (T,)."""

@@ -317,6 +317,7 @@ def series_examples(found: Series, source: str) -> Examples:
         {
             "values": found.values,
             "time": found.times,
+            "date": found.dates,
             "series": found.series,
             "known": found.known,
         },

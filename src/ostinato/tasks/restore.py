@@ -70,7 +70,7 @@ def untrained(saved: Saved, directory: Path) -> "Task":
     given = saved.options.to_json() | dict.fromkeys(saved.config.found)
     task = task_class(saved.config.task)(**given)
     task.options, task.metadata = saved.options, saved.metadata
-    task.summary = saved.config.summary
+    task.summary, task._features = saved.config.summary, saved.config.columns
     if saved.config.vocabulary_size or os.path.lexists(directory / VOCABULARY):
         task.vocabulary = task.vocabulary_from_json(
             read_json(directory / VOCABULARY), path=directory / VOCABULARY

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from ..data.files import LOCK, UNFINISHED, listing, read_json
-from ..data.records import Count, Range, read_record
+from ..data.records import Count, Positive, Range, read_record
 from ..data.summary import DataSummary
 from ..errors import InputError, near, shown
 from ..options import TOKEN_KINDS, Options
@@ -75,6 +75,23 @@ class Result:
 
 
 @dataclass(frozen=True)
+class InputColumns:
+    """The columns of the array or the data frame that was given to `fit`.
+
+    Attributes:
+        count: Their number.
+        names: The names of the columns of a frame; None for an array.
+    """
+
+    count: Positive
+    names: list[str] | None = None
+
+    def __post_init__(self):
+        if self.names is not None and len(self.names) != self.count:
+            raise InputError(f"'count' is {self.count} and 'names' has {len(self.names)} names")
+
+
+@dataclass(frozen=True)
 class Config:
     """The contents of config.json.
 
@@ -91,6 +108,7 @@ class Config:
         threads: Number of CPU threads of the run.
         summary: What the reader understood of the training data; None for rows in memory.
         result: The result of the run, once it has ended.
+        columns: The columns of the inputs in memory; None for other inputs.
     """
 
     format: str
@@ -107,6 +125,7 @@ class Config:
     threads: Annotated[int, Range(1, THREADS)] | None = None
     summary: DataSummary | None = None
     result: Result | None = None
+    columns: InputColumns | None = None
 
 
 @dataclass(frozen=True)

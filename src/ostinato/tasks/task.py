@@ -50,6 +50,7 @@ from .saved import (
     WEIGHTS,
     Compared,
     Config,
+    InputColumns,
     Result,
     check_new,
     is_helper,
@@ -185,8 +186,8 @@ class Task:
     # The parameters as they were given, and the options once they are checked.
     _params: dict[str, object]
     _options: AnyOptions | None = None
-    # The number and the names of the columns of inputs in memory.
-    _features: tuple[int, list[str] | None] | None = None
+    # The columns of inputs in memory.
+    _features: InputColumns | None = None
 
     def __init_subclass__(cls, **settings):
         super().__init_subclass__(**settings)
@@ -227,7 +228,7 @@ class Task:
     @property
     def _columns(self) -> list[str] | None:
         """The names of the columns of the frame that was given to `fit` as X."""
-        return self._features[1] if self._features else None
+        return self._features.names if self._features else None
 
     @property
     def _reads_rows(self) -> bool:
@@ -463,14 +464,14 @@ class Task:
         """
         if self._features is None:
             raise AttributeError("n_features_in_: fit was not given an array or a data frame")
-        return self._features[0]
+        return self._features.count
 
     @property
     def feature_names_in_(self) -> np.ndarray:
         """The names of the columns of the data frame that was given to `fit`."""
-        if self._features is None or self._features[1] is None:
+        if self._columns is None:
             raise AttributeError("feature_names_in_: fit was not given a data frame")
-        return np.array(self._features[1], object)
+        return np.array(self._columns, object)
 
     def __repr__(self):
         given = {
@@ -887,6 +888,7 @@ class Task:
                 if value is None and getattr(self.options, name) is not None
             ),
             summary=self.summary,
+            columns=self._features,
         )
 
     def _write_words(self, out: Path):
@@ -912,12 +914,12 @@ def given_pair(X, y, takes_labels: bool):
     return X if y is None else (X, y)
 
 
-def features_of(X) -> tuple[int, list[str] | None] | None:
-    """The number and the names of the columns of an array (N, T) or a data frame."""
+def features_of(X) -> InputColumns | None:
+    """The columns of an array (N, T) or a data frame; None for other inputs."""
     shape = getattr(X, "shape", ())
-    if len(shape) != 2:
+    if len(shape) != 2 or not shape[1]:
         return None
-    return int(shape[1]), columns_of(X) if is_frame(X) else None
+    return InputColumns(int(shape[1]), columns_of(X) if is_frame(X) else None)
 
 
 def _equal(value, default) -> bool:
