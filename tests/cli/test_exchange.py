@@ -76,6 +76,55 @@ def test_the_name_of_a_file_says_its_format(file, name, tmp_path):
     assert exchange._format_of(tmp_path / file) == name
 
 
+@pytest.fixture
+def layers(tmp_path):
+    from ostinato import LSTM
+    from ostinato.exchange import keras, tf1
+
+    keras.write(LSTM(4, 3, bidirectional=True), tmp_path / "m.keras")
+    keras.write(LSTM(4, 3, bidirectional=True), tmp_path / "m.weights.h5")
+    tf1.write(LSTM(4, 3), tmp_path / "model.ckpt-7")
+    return tmp_path
+
+
+def test_models_of_keras_and_tensorflow_1_are_imported_described_and_exported(run, layers):
+    for number, words in enumerate(
+        [
+            ["m.keras"],
+            ["m.weights.h5", "--config", layers / "m.keras"],
+            ["model.ckpt-7", "--forget-bias", "1.0"],
+            ["model.ckpt-7.index", "--scope", "rnn", "--cell", "LSTMCell"],
+        ]
+    ):
+        out = layers / str(number)
+        code, printed, error = run("import", layers / words[0], *words[1:], "--out", out)
+        assert (code, error) == (0, ""), error
+        assert printed.startswith(f"written: {out}\nnote: ") and "could not be compared" in printed
+        code, printed, error = run("info", out)
+        assert code == 0 and "1 layer of `ostinato import`" in printed
+        assert "recurrent, lstm, 4 to 3 units" in printed and "note: " in printed
+        code, printed, _ = run("info", out, "--json")
+        assert code == 0 and '"format": "ostinato layers"' in printed
+    code, printed, error = run("export", layers / "0", "--to", "keras", "--out", layers / "b.keras")
+    assert code == 0 and (layers / "b.keras").exists(), error
+    code, printed, error = run("export", layers / "0", "--to", "tf1", "--out", layers / "b.ckpt")
+    assert code == 0 and printed.count("written: ") == 2, error
+
+
+def test_options_of_another_format_and_tasks_are_one_error(run, layers, trained):
+    out = layers / "out"
+    code, _, error = run("import", layers / "m.keras", "--scope", "rnn", "--out", out)
+    assert code == 2 and "--scope is not an option of --from keras; leave it out" in error
+    code, _, error = run("import", layers / "m.weights.h5", "--out", out)
+    assert code == 2 and "--config" in error
+    code, _, error = run("import", layers / "model.ckpt-7", "--forget-bias", "one", "--out", out)
+    assert code == 2 and "write a number" in error
+    for name in ("keras", "tf1"):
+        code, _, error = run("export", trained, "--to", name, "--out", layers / "task.keras")
+        assert code == 2 and "was given a Classifier; give layers" in error
+    assert not out.exists() and not (layers / "task.keras").exists()
+
+
 def test_an_import_never_writes_into_a_used_directory(run, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     code, _, error = run("import", "a.onnx", "--from", "onnx", "--out", tmp_path)

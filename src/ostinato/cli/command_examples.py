@@ -50,7 +50,11 @@ EXAMPLES = {
         "ostinato export model --to onnx --out model.onnx",
         "ostinato export model --to c --out firmware/model.c --weights int8",
     ],
-    "import": ["ostinato import model.onnx --out layers"],
+    "import": [
+        "ostinato import model.onnx --out layers",
+        "ostinato import model.keras --out layers",
+        "ostinato import model.ckpt-1000 --scope rnn --out layers",
+    ],
     "generate": [
         "ostinato generate model --prompt 'It was ' --length 300",
         "ostinato generate model --temperature 0.5 --seed 1",

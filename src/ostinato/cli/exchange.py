@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from ..errors import InputError, near
 from ..options import flag
-from .tasks import DIRECTORY
+from .tasks import DIRECTORY, number
 
 # The package with one module for each format.
 PACKAGE = "ostinato.exchange"
@@ -110,19 +110,63 @@ def import_model(
             show_default="found by the name of the file",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        Option(
+            help="Keras: file with the architecture, for a file with weights alone: "
+            "model.to_json() in a .json file, or a .keras file.",
+            show_default=False,
+        ),
+    ] = None,
+    scope: Annotated[
+        str | None,
+        Option(help="TensorFlow 1: read only the cells below this scope.", show_default=False),
+    ] = None,
+    cell: Annotated[
+        str | None,
+        Option(
+            help="TensorFlow 1: class of the cells, such as BasicLSTMCell.",
+            show_default="found by the names of the scopes",
+        ),
+    ] = None,
+    forget_bias: Annotated[
+        float | None,
+        number(float, "TensorFlow 1: forget bias of the LSTM cells.", show_default="1"),
+    ] = None,
+    activation: Annotated[
+        str | None,
+        Option(help="TensorFlow 1: activation of the cells.", show_default="tanh"),
+    ] = None,
+    averages: Annotated[
+        bool,
+        Option("--averages", help="TensorFlow 1: read the moving averages of the variables."),
+    ] = False,
 ):
     """Read the layers of a model of another tool, and write them to a directory."""
     from ..tasks.saved import check_new
 
     name = _format_of(file) if source is None else _format(source, "--from")
     read = _function(name, "read")
+    given = {
+        "config": config,
+        "scope": scope,
+        "cell": cell,
+        "forget_bias": forget_bias,
+        "activation": activation,
+        "averages": averages or None,
+    }
+    options = {option: value for option, value in given.items() if value is not None}
+    _check_options(read, options, f"--from {name}")
     check_new(out, False)
-    found = read(file)
+    found = read(file, **options)
 
     from ..exchange.directory import write_layers
 
-    write_layers(out, _stack(found, file))
+    stack = _stack(found, file)
+    write_layers(out, stack)
     typer.echo(f"written: {out}")
+    for note in getattr(stack, "notes", ()):
+        typer.echo(f"note: {note}")
 
 
 def _written_files(written: Any) -> list[Path]:
@@ -172,6 +216,9 @@ def _format_of(file: Path) -> str:
     for name, one in FORMATS.items():
         if file.name.lower().endswith(one.suffixes or "\0"):
             return name
+    # the prefix of a checkpoint, or its directory
+    if file.with_name(f"{file.name}.index").is_file() or (file / "checkpoint").is_file():
+        return "tf1"
     raise InputError(
         f"{str(file)!r}: the name does not say which format the file has; add --from with one of "
         f"{', '.join(name for name, one in FORMATS.items() if one.suffixes)}"

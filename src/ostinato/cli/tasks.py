@@ -453,10 +453,17 @@ def info(
     directory: Annotated[Path, DIRECTORY],
     json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
 ):
-    """Show the options, sizes and metrics of a trained model."""
+    """Show the options, sizes and metrics of a trained model, or imported layers."""
+    from ..data.files import read_json
     from ..data.values import scaling
-    from ..tasks.saved import CONFIG, read_kind, read_model
+    from ..tasks.saved import CONFIG, LAYERS_FORMAT, read_kind, read_model
 
+    config_file = directory / CONFIG
+    if config_file.is_file() and read_json(config_file).get("format") == LAYERS_FORMAT:
+        from .layers import show_layers
+
+        show_layers(directory, json=json)
+        return
     saved = read_model(directory, device="cpu", mixed_precision=False)
     config, listing = saved.config, TASKS[saved.config.task]
     if json:

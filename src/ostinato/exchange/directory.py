@@ -14,7 +14,7 @@ from ..data.records import Length, read_record, to_json
 from ..errors import InputError, OstinatoError, shown
 from ..nn.recurrent import Recurrent
 from ..tasks.restore import read_weights
-from ..tasks.saved import CONFIG, WEIGHTS
+from ..tasks.saved import CONFIG, LAYERS_FORMAT, WEIGHTS
 from .layer_stack import (
     ActivationSpec,
     DenseSpec,
@@ -27,7 +27,7 @@ from .layer_stack import (
 
 __all__ = ["FORMAT", "VERSION", "is_layers", "read_layers", "write_layers"]
 
-FORMAT, VERSION = "ostinato layers", 1
+FORMAT, VERSION = LAYERS_FORMAT, 1
 # The description of a part, by the name of its kind.
 KINDS: dict[str, type] = {
     "embedding": EmbeddingSpec,

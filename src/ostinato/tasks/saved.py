@@ -16,6 +16,8 @@ from .metadata import METADATA, Metadata
 from .options import TASKS
 
 CONFIG_FORMAT, CONFIG_VERSION = "ostinato task", 1
+# The format of the config.json of a directory of layers, of `ostinato import`.
+LAYERS_FORMAT = "ostinato layers"
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
     "config.json",
     "vocabulary.json",
