@@ -2,7 +2,6 @@
 
 import copy
 import random
-import subprocess
 import types
 
 import pytest
@@ -19,6 +18,7 @@ from ostinato.exchange.torch_proof import PROOFS
 from ostinato.language.graph import POINTWISE
 from random_cells import Body, made
 from tolerances import TOLERANCES
+from written_style import check_style
 
 B, T, I, H = 4, 5, 3, 4
 
@@ -94,20 +94,6 @@ def check_written(layer, *, gradients: bool = False) -> str:
                 wanted = layer.get_parameter(own).grad
                 torch.testing.assert_close(parameter.grad, wanted, rtol=1e-9, atol=1e-9)
     return text
-
-
-def check_style(folder, texts: list[str]) -> None:
-    """Check files with ruff's own rules, at the line length of this package."""
-    for number, text in enumerate(texts):
-        (folder / f"file{number}.py").write_text(text, encoding="utf-8")
-    # equations may compare a value with itself
-    for command in (["format", "--check"], ["check", "--ignore=PLR0124"]):
-        done = subprocess.run(
-            ["ruff", *command, "--isolated", "--line-length=100", str(folder)],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_written_file_computes_any_cell(tmp_path):

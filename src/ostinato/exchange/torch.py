@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,6 +19,9 @@ from ..nn.torch_modules import from_module
 from . import torch_state
 from .torch_file import TorchFile, layer_file
 from .torch_proof import TOLERANCES, check_layer
+
+if TYPE_CHECKING:
+    from ..tasks.task import Task
 
 __all__ = ["from_module", "read", "write"]
 
@@ -63,22 +67,26 @@ def read(
     return torch_state.read(path, prefix=prefix, nonlinearity=nonlinearity, batch_first=batch_first)
 
 
-def write(model: Recurrent, path: Path) -> list[Path]:
-    """Write a layer as a module of plain torch: one Python file and its weights.
+def write(model: "Recurrent | Task", path: Path) -> list[Path]:
+    """Write a layer or a trained task as a module of plain torch: a Python file and its weights.
 
     The Python file has the equations of the cell as code of torch, printed from the cell. It needs
     torch 2.2 or later and the file of weights, `NAME.safetensors`. It is run in a fresh process and
     compared with the model first. Nothing is written if they differ.
 
+    The file of a task has the whole model: its method `predict` takes texts, or sequences of
+    numbers, and returns what `predict` of the task returns.
+
     Args:
-        model: A layer, in float32 or float64.
+        model: A layer, in float32 or float64; or a trained classifier, tagger, frame tagger or
+            generator.
         path: The Python file to write, `NAME.py`, where NAME can be imported.
 
     Returns:
         The files that were written.
 
     Raises:
-        InputError: It is not a layer, or the path cannot be used.
+        InputError: It is another model, or the path cannot be used.
         TensorError: Its dtype is neither float32 nor float64.
         EngineError: The file computes something else than the model.
 
@@ -93,10 +101,16 @@ def write(model: Recurrent, path: Path) -> list[Path]:
         ['min_gru.py', 'min_gru.safetensors']
     """
     path = _checked_path(path)
+    tasks = sys.modules.get("ostinato.tasks.task")
+    if tasks is not None and isinstance(model, tasks.Task):
+        from .torch_task_proof import check_task
+        from .torch_tasks import task_file
+
+        return _proved(task_file(model), path, lambda folder: check_task(model, folder, path.stem))
     if not isinstance(model, Recurrent):
         raise InputError(
             f"torch.write was given a {type(model).__name__}; give a layer: ostinato.RNN, LSTM, "
-            "GRU or Recurrent"
+            "GRU or Recurrent, or a trained task"
         )
     dtype = next((p.dtype for p in model.parameters()), torch.float32)
     if dtype not in TOLERANCES:
@@ -114,7 +128,7 @@ def _proved(file: TorchFile, path: Path, check: Callable[[Path], None]) -> list[
     with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
         folder = Path(directory)
         (folder / path.name).write_text(text, encoding="utf-8")
-        write_tensors(folder / weights.name, file.tensors)
+        write_tensors(folder / weights.name, file.tensors, file.settings)
         check(folder)
         content = (folder / weights.name).read_bytes()
     write_whole(weights, content)

@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ class TorchFile:
         content: A sentence about the model.
         usage: The lines of code that use it, after those that load it.
         tensors: The weights.
+        settings: Labels, tokens and scales, stored next to the weights.
     """
 
     sources: Sources = field(default_factory=Sources)
@@ -36,6 +38,7 @@ class TorchFile:
     content: str = ""
     usage: str = ""
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """The Python file, for the name of the module."""

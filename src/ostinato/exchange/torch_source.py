@@ -69,7 +69,9 @@ class Sources:
         text = [f"class {cls.__name__}({bases}):", _docstring(node, "    ")]
         for statement in node.body:
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
-                text.append(module.text(statement))
+                if ast.unparse(statement).startswith("__"):
+                    continue
+                text += [""] * (len(text) == 2) + [module.text(statement)]
                 self._use(cls.__module__, statement)
         if constructor:
             text += ["", constructor]
@@ -79,7 +81,7 @@ class Sources:
                 source = module.text(statement)
                 name = (renamed or {}).get(statement.name, statement.name)
                 text += ["", source.replace(f"def {statement.name}(", f"def {name}(", 1)]
-        self.blocks[cls.__name__] = ERRORS.sub("ValueError", "\n".join(text))
+        self.blocks[cls.__name__] = _adapted("\n".join(text))
 
     def _copy(self, module_name: str, name: str) -> None:
         if name in self.blocks or name in self.replaced or ERRORS.fullmatch(name):
@@ -97,14 +99,17 @@ class Sources:
         self.blocks[name] = ""
         self._use(module_name, node)
         del self.blocks[name]
-        self.blocks[name] = ERRORS.sub("ValueError", module.text(node))
+        self.blocks[name] = _adapted(module.text(node))
 
     def _use(self, module_name: str, node: ast.AST) -> None:
         """Copy what a statement uses."""
         module = _Module.of(module_name)
         for one in ast.walk(node):
-            if isinstance(one, ast.Name) and (
-                one.id in module.definitions or one.id in module.imports
+            # arrays become tensors
+            if (
+                isinstance(one, ast.Name)
+                and one.id != "np"
+                and (one.id in module.definitions or one.id in module.imports)
             ):
                 self._copy(module_name, one.id)
 
@@ -121,6 +126,12 @@ class Sources:
             [f'"""{docstring}"""', *groups, *(["\n".join(constants)] * bool(constants))]
         )
         return "\n\n\n".join([head, *others]) + "\n"
+
+
+def _adapted(text: str) -> str:
+    """A definition with the names and the documentation of a file of its own."""
+    text = re.sub(r'\n\n( +)Example:\n(?:.*\n)*?\1"""', r'\n\1"""', text)
+    return ERRORS.sub("ValueError", text.replace("np.ndarray", "Tensor"))
 
 
 def _is_constant(text: str) -> bool:
