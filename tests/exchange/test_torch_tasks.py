@@ -67,7 +67,9 @@ def generator(**options):
 TASKS = {
     "numbers": classifier_of_numbers,
     "numbers, standardised": lambda: classifier_of_numbers(standardise=True, cell="gru"),
-    "numbers, without kernels": lambda: classifier_of_numbers(linear=False, engine="torch"),
+    "numbers, without kernels": lambda: classifier_of_numbers(
+        linear=False, standardise=False, engine="torch"
+    ),
     "pixels": classifier_of_pixels,
     "texts": classifier_of_texts,
     "texts, characters": lambda: classifier_of_texts(tokens="character"),

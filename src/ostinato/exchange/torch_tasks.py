@@ -38,7 +38,7 @@ TEXTS = "ostinato.exchange.torch_text_code"
 
 
 @dataclass(frozen=True)
-class _Copied:
+class _CopiedModule:
     """A module of a task whose source is copied.
 
     Attributes:
@@ -54,22 +54,22 @@ class _Copied:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-COPIED: dict[type[nn.Module], _Copied] = {
-    ClassifyModel: _Copied(("forward", "embedded", "scores")),
-    ClassifyEnsemble: _Copied(("forward",)),
-    SpelledWords: _Copied(("embedded",)),
-    TagModel: _Copied(("scores",), bases={SpelledWords: ("embedded",)}),
-    LinearChainCRF: _Copied(("best", "_weights"), ("tags",)),
-    FrameModel: _Copied(("forward",)),
-    LanguageModel: _Copied(("forward",)),
-    RandomKernels: _Copied(
+COPIED: dict[type[nn.Module], _CopiedModule] = {
+    ClassifyModel: _CopiedModule(("forward", "embedded", "scores")),
+    ClassifyEnsemble: _CopiedModule(("forward",)),
+    SpelledWords: _CopiedModule(("embedded",)),
+    TagModel: _CopiedModule(("scores",), bases={SpelledWords: ("embedded",)}),
+    LinearChainCRF: _CopiedModule(("best", "_weights"), ("tags",)),
+    FrameModel: _CopiedModule(("forward",)),
+    LanguageModel: _CopiedModule(("forward",)),
+    RandomKernels: _CopiedModule(
         ("forward", "features", "_outputs"), ("dilations",), bases={LinearModel: ("__init__",)}
     ),
 }
 
 
 @dataclass(frozen=True)
-class _Written:
+class _TaskContent:
     """What a file has for a task.
 
     Attributes:
@@ -254,11 +254,11 @@ def _own_layer(baseline: TorchBaseline) -> Recurrent:
 # ---------------------------------------------------------------- settings
 
 
-def _written(task: Task) -> _Written | None:
+def _written(task: Task) -> _TaskContent | None:
     """What a file has for a task."""
     units = getattr(task.metadata, "units", None)
     if isinstance(task, Classifier) and task.is_text:
-        return _Written(
+        return _TaskContent(
             "TextClassifier",
             _text_labels,
             'labels = model.predict(["a text", "another text"])',
@@ -266,28 +266,28 @@ def _written(task: Task) -> _Written | None:
         )
     if isinstance(task, Classifier):
         shape = f"torch.zeros(20, {units})"
-        return _Written(
+        return _TaskContent(
             "NumbersClassifier",
             _number_labels,
             f"labels = model.predict([{shape}])",
             "A classifier of sequences of numbers as plain PyTorch.",
         )
     if isinstance(task, Tagger):
-        return _Written(
+        return _TaskContent(
             "WordTagger",
             _tags,
             'tags = model.predict(["a sentence"])',
             "A tagger of words as plain PyTorch.",
         )
     if isinstance(task, FrameTagger):
-        return _Written(
+        return _TaskContent(
             "FrameLabeller",
             _frame_labels,
             f"labels = model.predict([torch.zeros(20, {units})])",
             "A labeller of the frames of clips as plain PyTorch.",
         )
     if isinstance(task, Generator):
-        return _Written(
+        return _TaskContent(
             "TextWriter",
             _characters,
             'text = model.generate("", length=200)',
