@@ -10,6 +10,7 @@ import pytest
 
 from ostinato.errors import EngineError, InputError
 from ostinato.exchange import onnx
+from ostinato.exchange.onnx_proof import padded_numbers
 from places import ROOT
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -150,6 +151,28 @@ def test_a_classifier_of_texts_gives_its_answers(options, tmp_path):
     assert task.model.linear.weight > 0
     path = written(task, tmp_path)
     assert run_onnx.main(path, rows) == task.predict(rows).tolist()
+
+
+@pytest.mark.parametrize("network_only", [False, True])
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_a_classifier_of_several_labels_gives_its_answers(ensemble, network_only, tmp_path):
+    rows, labels = waves(24, 0)
+    sets = [[label, "all"] if label != labels[0] else [] for label in labels]
+    small = {"hidden": 4, "steps": 3, "ensemble": ensemble, "threshold": 0.45, "multi_label": True}
+    task = Classifier(**QUICK | small).fit(rows, sets)
+    assert task.model.linear.weight > 0
+    path = written(task, tmp_path, network_only=network_only)
+    if network_only:
+        task.model.linear.weight.zero_()
+    session, names = onnxruntime.InferenceSession(path), task.metadata.labels
+    others, _ = waves(10, 1)
+    feeds = {"x": padded_numbers(others, 2), "lengths": np.array([len(row) for row in others])}
+    labels, probabilities = session.run(["labels", "probabilities"], feeds)
+    np.testing.assert_allclose(probabilities, task.predict_proba(others), atol=1e-5)
+    found = [{name for name, yes in zip(names, row) if yes} for row in labels]
+    assert found == [set(one) for one in task.predict(others)]
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["multi_label"]) and json.loads(metadata["threshold"]) == 0.45
 
 
 def test_byte_pairs_are_written(tmp_path):

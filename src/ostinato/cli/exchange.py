@@ -86,7 +86,13 @@ def export_model(
     options |= {"name": name} if name is not None else {}
     options |= {"check": False} if no_check else {}
     _check_options(write, options, f"--to {kind}")
-    written = write(_model(directory), out, **options)
+    model = _model(directory)
+    if kind != "onnx" and getattr(getattr(model, "metadata", None), "rows", None) is not None:
+        raise InputError(
+            f"--to {kind}: {str(directory)!r} is a model of `train classify --multi-label`, which "
+            "is written as ONNX only; write --to onnx"
+        )
+    written = write(model, out, **options)
     for path in _written_files(written) or [out]:
         typer.echo(f"written: {path}")
     if (rounding := getattr(written, "rounding", None)) is not None:

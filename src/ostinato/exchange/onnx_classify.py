@@ -19,7 +19,6 @@ from .onnx_modules import (
     part,
     recurrent,
     scaled,
-    softmax,
     spelled_words,
     squeeze,
     sum_over,
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
     from ..tasks.random_kernels import RandomKernels
 
 __all__ = ["check", "files"]
+
+# A dtype of ONNX, as `FLOAT` and `DOUBLE`.
+INT64 = 7
 
 
 def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
@@ -52,11 +54,16 @@ def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
     if task.is_text and combined:
         ports.add_input("ngrams", np.int64, ["batch", "features"])
         ports.add_input("ngram_counts", np.int64, ["batch", "features"])
-    ports.reserve("label", "probabilities")
+    independent = task.labelling.independent
+    answer = "labels" if independent else "label"
+    ports.reserve(answer, "probabilities")
 
     mask = inside(out, "lengths", "tokens" if task.is_text else "x")
     x = "" if task.is_text else _rows(out, task, mask)
-    each = [softmax(out, _scores(out, member, x, mask)) for member in task.members]
+    each = [
+        _probabilities(out, cast(out, _scores(out, member, x, mask), DOUBLE), independent)
+        for member in task.members
+    ]
     probabilities = each[0]
     for other in each[1:]:
         probabilities = out.add("Add", probabilities, other)
@@ -73,9 +80,25 @@ def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
         probabilities = _mean(out, probabilities, other, float(task.model.linear.weight))
     labels = len(task.metadata.labels)
     ports.add_output("probabilities", probabilities, np.float64, ["batch", labels])
-    label = out.add("ArgMax", probabilities, axis=1, keepdims=0)
-    ports.add_output("label", label, np.int64, ["batch"])
+    if independent:
+        threshold = out.constants.add(np.array(task.options.threshold, np.float64), "threshold")
+        # a probability at the threshold counts
+        below = cast(out, out.add("Less", probabilities, threshold), INT64)
+        chosen = out.add("Sub", out.constants.whole(1), below)
+        ports.add_output(answer, chosen, np.int64, ["batch", labels])
+    else:
+        label = out.add("ArgMax", probabilities, axis=1, keepdims=0)
+        ports.add_output(answer, label, np.int64, ["batch"])
     return [file]
+
+
+def _probabilities(out: Nodes, scores: str, independent: bool) -> str:
+    """The probabilities of scores (B, C), float64; those of labels that are independent do not add
+    up to 1.
+    """
+    if independent:
+        return out.add("Sigmoid", scores, name="probabilities")
+    return out.add("Softmax", scores, axis=-1, name="probabilities")
 
 
 def network_alone(task: AnyTask, network_only: bool) -> bool:
@@ -87,6 +110,8 @@ def network_alone(task: AnyTask, network_only: bool) -> bool:
 def _metadata(task: AnyTask, network_only: bool) -> dict[str, Any]:
     metadata = task.metadata
     found: dict[str, Any] = {"labels": metadata.labels, "label_kind": metadata.label_kind}
+    if task.labelling.independent:
+        found |= {"multi_label": True, "threshold": task.options.threshold}
     if metadata.units is not None:
         found |= {"units": metadata.units, "dtype": metadata.dtype}
     else:
@@ -207,7 +232,7 @@ def _random_kernels(out: Nodes, model: "RandomKernels", x: str, mask: str) -> st
     found = cast(out, out.add("Concat", *features, axis=1, name="features"), DOUBLE)
     scores = out.add("MatMul", found, _double(out, model.coefficients, "coefficients"))
     scores = out.add("Add", scores, _double(out, model.intercept, "intercept"))
-    return out.add("Softmax", scores, axis=-1)
+    return _probabilities(out, scores, model.independent)
 
 
 def _shares(
@@ -257,7 +282,7 @@ def _ngrams(out: Nodes, model: "NGrams") -> str:
     if len(model.intercepts) == 1:
         none = out.add("Mul", scores, zero)
         scores = out.add("Concat", none, scores, axis=1)
-    return out.add("Softmax", scores, axis=-1)
+    return _probabilities(out, scores, model.independent)
 
 
 # ---------------------------------------------------------------- the proof
@@ -272,7 +297,7 @@ def check(task: AnyTask, run: Run, *, network_only: bool) -> None:
     if network_alone(task, network_only):
         with torch.no_grad():
             scores = task.scores(task.collate([encoded[k] for k in range(len(encoded))]))
-        wanted = torch.softmax(scores.double(), 1).numpy()
+        wanted = task.labelling.probabilities(scores).numpy()
     else:
         wanted = task.probabilities(examples)
     found = run("", _feeds(task, rows, examples, encoded, network_only))
