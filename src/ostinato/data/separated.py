@@ -296,8 +296,8 @@ def _fasttext_rows(path: Path, notes: list[str]) -> Iterator[tuple[int, list[str
             )
         if text.lstrip().startswith(FASTTEXT):
             raise InputError(
-                f"{where} has several labels; keep one, or write a table with a column for each "
-                "label"
+                f"{where} has several labels; keep one, or write a table with the labels of a row "
+                "in one column, a|b, and train with --multi-label"
             )
         yield number, [label.removeprefix(FASTTEXT), text.strip()]
 
