@@ -275,6 +275,17 @@ def test_learned_states_are_in_the_code(tmp_path):
     c.write(layer, tmp_path / "layer")
 
 
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_weights_that_are_computed_or_sums_are_in_the_code(weights, tmp_path):
+    layer = layer_of("lstm", 2)
+    torch.nn.utils.parametrizations.weight_norm(layer, "U_l0")
+    before = layer(torch.ones(1, 2, I))[0]
+    c.write(layer, tmp_path / "normalized", weights=weights)
+    assert torch.equal(layer(torch.ones(1, 2, I))[0], before)
+    summed = layer_of("lstm", names={"U": ("first", "second"), "b": ()})
+    c.write(summed, tmp_path / "summed", weights=weights)
+
+
 def test_names_of_a_cell_may_be_words_of_c(tmp_path):
     @ostinato.cell
     def odd(

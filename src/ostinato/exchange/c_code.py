@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..engines.reference import summed
@@ -138,12 +138,7 @@ def rounded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def rounded_layer(layer: Recurrent) -> Recurrent:
     """A copy of a layer with such weights: the layer that C code with int8 weights computes."""
-    layer = copy.deepcopy(layer)
-    for name in {
-        n.removeprefix("parametrizations.").split(".")[0] for n, _ in layer.named_parameters()
-    }:
-        if parametrize.is_parametrized(layer, name):
-            parametrize.remove_parametrizations(layer, name)
+    layer = _plain(copy.deepcopy(layer))
     with torch.no_grad():
         for number, direction in layer._runs:
             for name, weight in rounded(run_weights(layer, number, direction)).items():
@@ -152,6 +147,21 @@ def rounded_layer(layer: Recurrent) -> Recurrent:
                     part.zero_()
                 if parts and weight.dim() == 2:
                     parts[0].copy_(weight)
+    return layer
+
+
+def _plain(layer: Recurrent) -> Recurrent:
+    """A layer with parameters in place of the weights that torch.nn.utils.parametrize computes.
+
+    `parametrize.remove_parametrizations` would change the class, which copies of a module share.
+    """
+    if parametrize.is_parametrized(layer):
+        names = [name for name, _ in layer.get_submodule("parametrizations").named_children()]
+        values = {name: getattr(layer, name).detach().clone() for name in names}
+        layer.__class__ = parametrize.type_before_parametrizations(layer)
+        del layer.parametrizations
+        for name, value in values.items():
+            layer.register_parameter(name, nn.Parameter(value))
     return layer
 
 
