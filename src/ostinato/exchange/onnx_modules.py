@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..nn.attention import Bahdanau, Luong
 from ..nn.recurrent import Recurrent
+from ..nn.torch_baseline import TorchBaseline
+from ..nn.torch_modules import from_module
 from .onnx_layers import LayerNodes, add_layer
 from .onnx_nodes import Nodes
 
@@ -135,16 +136,10 @@ def recurrent(
 
 
 def checked(layer: nn.Module) -> Recurrent:
-    """The recurrent layer of a task, if it is one of Ostinato's.
-
-    Raises:
-        InputError: It is a layer of torch.nn.
-    """
-    if not isinstance(layer, Recurrent):
-        raise InputError(
-            "the model was trained with --engine torch, whose layer cannot be written as ONNX; "
-            "train it without --engine torch"
-        )
+    """The recurrent layer of a task; one of torch.nn (`--engine torch`) as Ostinato's."""
+    if isinstance(layer, TorchBaseline):
+        return from_module(layer.layer)
+    assert isinstance(layer, Recurrent)
     return layer
 
 

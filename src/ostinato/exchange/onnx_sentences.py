@@ -264,7 +264,7 @@ def _check_language(task: AnyTask, run: Run, random: np.random.Generator) -> Non
         torch.from_numpy(random.random(one.shape, np.float32)) for one in layer.initial_state(3)
     )
     logits, ends = task.model(tokens, state)
-    names = list(layer.graph.states)
+    names = list(checked(layer).graph.states)
     feeds = {"tokens": tokens.numpy()} | {
         initial(name): one.numpy() for name, one in zip(names, state)
     }

@@ -1,6 +1,7 @@
 """Private: trained tasks as ONNX files, compared with the task before they are written."""
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,17 @@ def write_task(task: AnyTask, path: Path, *, network_only: bool) -> list[Path]:
     finally:
         task.model.to(device).train(training)
     paths = {part: path_of(Path(path), part) for part in contents}
-    for part, content in contents.items():
-        write_whole(paths[part], content)
+    written: list[Path] = []
+    try:
+        for part, content in contents.items():
+            new = not os.path.lexists(paths[part])
+            write_whole(paths[part], content)
+            written += [paths[part]] if new else []
+    except InputError:
+        # an encoder without its decoder cannot be used
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
     return [*paths.values()]
 
 
