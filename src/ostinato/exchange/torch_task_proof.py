@@ -71,7 +71,7 @@ def _classify(task: Classifier, draw: random.Random, run: Callable) -> None:
     _compare("probabilities", torch.tensor(probabilities), torch.from_numpy(own))
     # two labels may have the same probability but for rounding
     sure = np.sort(own, 1)[:, -1] - np.sort(own, 1)[:, -2] > 2 * TOLERANCE
-    wanted = task.predict(rows).tolist()
+    wanted = np.asarray(task.predict(rows)).tolist()
     _equal([x for x, s in zip(labels, sure) if s], [x for x, s in zip(wanted, sure) if s])
 
 
