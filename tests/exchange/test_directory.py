@@ -31,6 +31,9 @@ def same(stack, directory):
     """Write and read a stack; its outputs and descriptions stay."""
     write_layers(directory, stack)
     found = read_layers(directory)
+    for part in [*stack.parts, *found.parts]:
+        if hasattr(part, "layer"):
+            part.layer.engine = "reference"  # which compiles nothing
     x = inputs(stack)
     assert torch.equal(found(x), stack.eval()(x))
     assert found.specs() == stack.specs() and found.notes == stack.notes

@@ -1,6 +1,7 @@
 """Keras models: files of both layouts give what Keras's equations give, and come back unchanged."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from ostinato.exchange.layer_stack import (
     MaskingSpec,
     RecurrentSpec,
 )
+from places import ROOT
 
 B, T, I, H = 3, 5, 4, 3
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 0, 1, 0]], bool)
@@ -489,3 +491,15 @@ def test_keras_computes_the_same_from_written_files(name, tmp_path, monkeypatch)
     assert np.abs(model.predict(x.numpy(), verbose=0) - wanted).max() < 1e-6
     model.load_weights(tmp_path / "m.weights.h5")
     assert np.abs(model.predict(x.numpy(), verbose=0) - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize("page", ["exchange.md", "exchange.ko.md"])
+def test_the_examples_of_the_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    shared: dict = {}
+    for code in re.findall(
+        r"^```python\n(.*?)^```", text[text.index("\n## Keras\n") :], re.M | re.S
+    ):
+        exec(code, shared)
+    assert shared["model"].names == ("rnn/lstm_cell",) and shared["output"].shape == (1, 4, 2)

@@ -66,7 +66,13 @@ def x():
     return np.random.default_rng(0).normal(size=(B, T, I)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+# `make slow` has the others
+FEW = ("GRUCell", "BasicLSTMCell forget_bias", "LSTMCell all", "MultiRNNCell", "named")
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in FEW else pytest.param(n, marks=pytest.mark.slow) for n in PROGRAMS]
+)
 def test_a_program_and_its_checkpoint_compute_the_same(name, tmp_path, x, close):
     make, given = PROGRAMS[name]
 
@@ -188,7 +194,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-@pytest.mark.parametrize("forget_bias", [1.0, 0.0])
+@pytest.mark.parametrize("forget_bias", [pytest.param(1.0, marks=pytest.mark.slow), 0.0])
 def test_any_layer_of_these_cells_is_written_and_read(name, forget_bias, tmp_path, close):
     stack = LayerStack({"a": WRITTEN[name]()})
     tf1.write(stack, tmp_path / "model.ckpt", forget_bias=forget_bias)

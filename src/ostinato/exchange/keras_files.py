@@ -53,6 +53,11 @@ def check_file(path: Path) -> int:
             f"the file {str(path)!r} cannot be read ({error}); check the path"
         ) from error
     if not os.path.isfile(path):
+        if os.path.isfile(os.path.join(path, "saved_model.pb")):
+            raise InputError(
+                f"{str(path)!r} is a SavedModel, which has no architecture that can be read; load "
+                "it with Keras, and save it with model.save('model.keras')"
+            )
         raise InputError(f"{str(path)!r} is a directory; give the path of a file")
     if size > LARGEST:
         raise InputError(f"{str(path)!r} has {size:,} bytes; the limit is {LARGEST:,}")
