@@ -163,6 +163,9 @@ def test_nothing_is_written_where_the_predictions_differ(tmp_path, monkeypatch):
 
 
 def test_tasks_without_a_model_and_other_tasks_are_refused(tmp_path):
+    sets = Classifier(**QUICK | {"embedding": 8, "multi_label": True, "linear": False})
+    with pytest.raises(InputError, match="multi_label=True yet; write it as ONNX"):
+        exchange.write(sets.fit(WORDS, [[mood, "all"] for mood in MOODS]), tmp_path / "model.py")
     with pytest.raises(InputError, match="a Classifier without a model; call fit first"):
         exchange.write(Classifier(), tmp_path / "model.py")
     task = Translator()

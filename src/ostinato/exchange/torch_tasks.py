@@ -56,14 +56,16 @@ class _CopiedModule:
 
 COPIED: dict[type[nn.Module], _CopiedModule] = {
     ClassifyModel: _CopiedModule(("forward", "embedded", "scores")),
-    ClassifyEnsemble: _CopiedModule(("forward",)),
+    ClassifyEnsemble: _CopiedModule(("forward",), ("independent",)),
     SpelledWords: _CopiedModule(("embedded",)),
     TagModel: _CopiedModule(("scores",), bases={SpelledWords: ("embedded",)}),
     LinearChainCRF: _CopiedModule(("best", "_weights"), ("tags",)),
     FrameModel: _CopiedModule(("forward",)),
     LanguageModel: _CopiedModule(("forward",)),
     RandomKernels: _CopiedModule(
-        ("forward", "features", "_outputs"), ("dilations",), bases={LinearModel: ("__init__",)}
+        ("forward", "features", "_outputs"),
+        ("dilations", "independent"),
+        bases={LinearModel: ("__init__",)},
     ),
 }
 
@@ -94,6 +96,11 @@ def task_file(task: Task) -> TorchFile:
     if task.model is None:
         raise InputError(
             f"torch.write was given a {type(task).__name__} without a model; call fit first"
+        )
+    if getattr(task.metadata, "rows", None) is not None:
+        raise InputError(
+            "torch.write cannot write a Classifier with multi_label=True yet; write it as ONNX: "
+            "ostinato.exchange.onnx.write"
         )
     written = _written(task)
     if written is None:
