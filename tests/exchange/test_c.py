@@ -23,6 +23,10 @@ from ostinato.language.tracing import Cell
 from places import ROOT
 from random_cells import SMALL, Body, made
 
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, c_compile.COMPILERS)), reason="a C compiler is not installed"
+)
+
 I, H, T = 3, 5, 6
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 SANITIZED = [*STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
