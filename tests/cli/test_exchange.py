@@ -165,6 +165,21 @@ def test_layers_are_imported_and_exported(run, tmp_path):
     assert (tmp_path / "layers" / "config.json").exists()
 
 
+def test_an_onnx_file_that_is_not_one_row_of_layers_is_one_error(run, tmp_path):
+    pytest.importorskip("onnxruntime")
+    import ostinato
+    from ostinato.exchange import onnx
+
+    onnx.write(ostinato.Recurrent("min_gru", 3, 5), tmp_path / "a.onnx")
+    code, printed, error = run("import", tmp_path / "a.onnx", "--out", tmp_path / "layers")
+    assert (code, printed) == (2, "") and error.count("\n") == 1
+    assert "it has Scan, which cannot be read" in error
+    (tmp_path / "b.onnx").write_bytes(b"not ONNX")
+    code, printed, error = run("import", tmp_path / "b.onnx", "--out", tmp_path / "layers")
+    assert (code, printed) == (2, "") and "damaged or not an ONNX file" in error
+    assert not (tmp_path / "layers").exists()
+
+
 def test_a_layer_is_exported_to_c_with_its_options(run, tmp_path):
     import ostinato
     from ostinato.exchange.directory import write_layers

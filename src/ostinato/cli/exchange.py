@@ -152,7 +152,8 @@ def import_model(
     from ..tasks.saved import check_new
 
     name = _format_of(file) if source is None else _format(source, "--from")
-    read = _function(name, "read")
+    # of ONNX files `read` gives the recurrent layers alone
+    read = _function(name, "read_stack" if name == "onnx" else "read")
     given = {
         "config": config,
         "scope": scope,

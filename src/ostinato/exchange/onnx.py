@@ -20,13 +20,14 @@ from ..nn.recurrent import Recurrent
 from .onnx_layers import add_layer, final, initial
 from .onnx_nodes import Constants, Nodes, Ports
 from .onnx_reading import read
+from .onnx_stacks import read_stack
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ..tasks.task import Task
 
-__all__ = ["read", "write"]
+__all__ = ["read", "read_stack", "write"]
 
 # Largest error of the file, relative to the largest number, by dtype.
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}

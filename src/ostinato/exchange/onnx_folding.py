@@ -79,6 +79,10 @@ class FoldedConstants:
         """The node that computes a value; None for an input or an initialiser."""
         return self._producers.get(name)
 
+    def is_constant(self, name: str) -> bool:
+        """Whether a value is a constant."""
+        return name in self._constant
+
     def value(self, name: str) -> np.ndarray | None:
         """A constant; None for a value that depends on the inputs of the file.
 
