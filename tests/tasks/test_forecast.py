@@ -167,6 +167,15 @@ def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(
     )
 
 
+def test_without_data_a_short_series_without_dates_is_read_once():
+    model = Forecaster(**(SMALL | {"steps": 2, "engine": "reference"})).fit(waves(90))
+    (one,) = model._readable(model._training_end())
+    np.testing.assert_array_equal(one.y[:, 0], waves(90))
+    # with the same values once more, the series is twice as long
+    (other,) = model._readable(model.read(waves(90), labelled=False))
+    assert len(other.y) == 180
+
+
 def test_several_columns_are_forecast_together():
     both = np.stack([waves(), 100 - 2 * waves()], 1)
     task = Forecaster(**SMALL).fit(both, threads=1)

@@ -718,6 +718,7 @@ class Forecaster(Task):
                 "known": [row for one in series for row in one.past.known] if known else None,
             },
             source="the training series",
+            about={"follow": False},
         )
 
     def answers(self, examples):

@@ -104,9 +104,11 @@ class SeriesReader:
         """The series of examples, each after the past that it follows.
 
         Args:
-            examples: The examples; with the entry "past" in `about`, examples that they follow.
+            examples: The examples; with the entry "past" in `about`, examples that they follow;
+                with the entry "follow" False, as below.
             follow: Put the past before a series.
         """
+        follow = follow and examples.about.get("follow", True)
         past: Any = examples.about.get("past") if follow else None
         rows: Any = examples["values"]
         before = {span.name: span for span in spans_of(past)} if past is not None else {}
