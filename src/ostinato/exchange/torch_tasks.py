@@ -72,7 +72,7 @@ COPIED: dict[type[nn.Module], _CopiedModule] = {
 
 @dataclass(frozen=True)
 class _TaskContent:
-    """What a file has for a task.
+    """The content of a file for a task.
 
     Attributes:
         model: The class of its model in `torch_tasks_code`.
@@ -262,7 +262,7 @@ def _own_layer(baseline: TorchBaseline) -> Recurrent:
 
 
 def _written(task: Task) -> _TaskContent | None:
-    """What a file has for a task."""
+    """The content of a file for a task."""
     units = getattr(task.metadata, "units", None)
     if isinstance(task, Classifier) and task.is_text:
         return _TaskContent(
