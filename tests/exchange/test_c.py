@@ -184,6 +184,15 @@ def test_odd_cells_equal_their_layers(weights):
     check(layers, "gcc", weights=weights)
 
 
+def test_a_sum_may_be_multiplied_by_a_matrix(tmp_path):
+    @ostinato.cell
+    def summed(x, h, *, W=ostinato.weight("H", 1), U=ostinato.weight("H", 1)):
+        return ostinato.tanh(W @ ostinato.sum(h) + U @ ostinato.mean(x))
+
+    for weights in WEIGHTS:
+        c.write(layer_of(summed), tmp_path / "layer", weights=weights)
+
+
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 @pytest.mark.parametrize("name", ["lstm", "antisymmetric_rnn"])
 def test_the_files_are_compared_before_they_are_written(name, weights, tmp_path):

@@ -212,6 +212,10 @@ class StepPrinter:
         for argument, (weight, transposed, row, column) in zip(product.args, product.ref):
             buffer, offset = self.program.row(argument)
             pointer = self._pointer(buffer, offset)
+            if buffer == "sum":  # a double
+                total = self._name("total")
+                yield f"const float {total} = (float)sums[{offset}];"
+                pointer = f"&{total}"
             self.code.multiplications += rows * argument.size
             self.code.matrices[weight] = None
             shape = tuple(size.at(self.sizes) for size in self.graph.weights[weight].shape)
