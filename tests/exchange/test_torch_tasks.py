@@ -93,7 +93,7 @@ def module_at(path):
 
 
 def run_here(folder, name, code, given):
-    """What `torch_proof.run` does, in this process."""
+    """As `torch_proof.run`, in this process."""
     results = []
     given = json.loads(json.dumps(given))
     module = module_at(folder / f"{name}.py")
