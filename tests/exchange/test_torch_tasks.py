@@ -13,7 +13,7 @@ from ostinato.errors import EngineError, InputError
 from ostinato.exchange import torch as exchange
 from ostinato.exchange import torch_proof, torch_tasks, torch_text_code
 from ostinato.exchange.torch_tasks import grapheme_table
-from ostinato.tasks import Classifier, FrameTagger, Generator, Tagger, Translator
+from ostinato.tasks import Classifier, Forecaster, FrameTagger, Generator, Tagger, Translator
 from ostinato.tasks.ngrams import NGrams
 from written_style import check_style
 
@@ -64,6 +64,14 @@ def generator(**options):
     return Generator(**options).fit(["가나다 abc\n" * 60])
 
 
+def forecaster(columns=1, **options):
+    steps = np.arange(60)[:, None] + np.arange(columns)
+    values = 10 + np.sin(steps * 2 * np.pi / 8) + 0.01 * steps
+    return Forecaster(**QUICK | {"horizon": 4} | options).fit(
+        values if columns > 1 else values[:, 0]
+    )
+
+
 TASKS = {
     "numbers": classifier_of_numbers,
     "numbers, standardised": lambda: classifier_of_numbers(standardise=True, cell="gru"),
@@ -78,6 +86,8 @@ TASKS = {
     "tags": lambda: tagger([["D", "N"], ["D", "N"], ["N", "V", "X"]]),
     "spans": lambda: tagger([["O", "B-x"], ["O", "B-x"], ["B-x", "I-x", "O"]]),
     "frames": frame_tagger,
+    "series": forecaster,
+    "two columns": lambda: forecaster(2, power=0, season=8, lags=3),
     "characters": generator,
     "byte pairs": lambda: generator(vocabulary="byte-pair", vocabulary_size=262),
 }
@@ -93,7 +103,7 @@ def module_at(path):
 
 
 def run_here(folder, name, code, given):
-    """As `torch_proof.run`, in this process."""
+    """Run a written file in this process, as `torch_proof.run` does in a fresh one."""
     results = []
     given = json.loads(json.dumps(given))
     module = module_at(folder / f"{name}.py")
@@ -110,6 +120,13 @@ def check_predictions(task, path):
             wanted = task.generate(prompt, length=30, seed=3)
             assert model.generate(prompt, length=30, seed=3) == wanted
         assert model.predict(["가"]) == task.predict(["가"])
+        return
+    if isinstance(task, Forecaster):
+        values = np.random.default_rng(0).uniform(8, 12, (9, len(task.metadata.names)))
+        values = values if len(task.metadata.names) > 1 else values[:, 0]
+        for given in (None, values):
+            found, wanted = model.predict(given, 6), task.predict(given, 6)
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
         return
     if isinstance(task, Tagger):
         rows = [*ODD, "the cat", ["Dogs", "bark"]]

@@ -78,8 +78,8 @@ def write(model: "Recurrent | Task", path: Path) -> list[Path]:
     numbers, and returns what `predict` of the task returns.
 
     Args:
-        model: A layer, in float32 or float64; or a trained classifier, tagger, frame tagger or
-            generator.
+        model: A layer, in float32 or float64; or a trained classifier, tagger, frame tagger,
+            forecaster or generator.
         path: The Python file to write, `NAME.py`, where NAME can be imported.
 
     Returns:

@@ -28,6 +28,7 @@ class TorchFile:
         sources: The definitions of the Python file.
         title: The first line of its docstring.
         content: A sentence about the model.
+        needs: The packages that the file needs.
         usage: The lines of code that use it, after those that load it.
         tensors: The weights.
         settings: Labels, tokens and scales, stored next to the weights.
@@ -36,15 +37,14 @@ class TorchFile:
     sources: Sources = field(default_factory=Sources)
     title: str = ""
     content: str = ""
+    needs: str = "torch 2.2 or later"
     usage: str = ""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """The Python file, for the name of the module."""
-        about = (
-            f"{self.content} This file was written by Ostinato. It needs torch 2.2 or later and "
-        )
+        about = f"{self.content} This file was written by Ostinato. It needs {self.needs} and "
         about += f"{name}.safetensors next to it:"
         lines = textwrap.wrap(about, COLUMNS, break_long_words=False, break_on_hyphens=False)
         use = [f"import {name}", "", f"model = {name}.load()", self.usage]

@@ -26,12 +26,12 @@ class Sources:
         blocks: The text of each definition, by its name.
         imports: The imports of modules that are not of this package: "json", or "torch.nn" with the
             name that is imported from it.
-        replaced: Names that are defined otherwise than in this package; they are not copied.
+        renamed: Other names and types, by those of this package; they are not copied.
     """
 
     blocks: dict[str, str] = field(default_factory=dict)
     imports: set[tuple[str, str, str]] = field(default_factory=set)
-    replaced: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=lambda: {"np.ndarray": "Tensor"})
 
     def add(self, module: str, names: Iterable[str]) -> None:
         """Copy functions, classes and constants of a module of this package."""
@@ -66,7 +66,8 @@ class Sources:
                 self._copy(cls.__module__, base.id)
         bases = ", ".join(map(ast.unparse, node.bases))
         self._use(cls.__module__, ast.Module([ast.Expr(b) for b in node.bases], []))
-        text = [f"class {cls.__name__}({bases}):", _docstring(node, "    ")]
+        head = f"({bases})" if bases else ""
+        text = [f"class {cls.__name__}{head}:", _docstring(node, "    ")]
         for statement in node.body:
             if isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 if ast.unparse(statement).startswith("__"):
@@ -81,10 +82,23 @@ class Sources:
                 source = module.text(statement)
                 name = (renamed or {}).get(statement.name, statement.name)
                 text += ["", source.replace(f"def {statement.name}(", f"def {name}(", 1)]
-        self.blocks[cls.__name__] = _adapted("\n".join(text))
+        self.blocks[cls.__name__] = self._adapted("\n".join(text))
+
+    def add_methods(self, to: str, cls: type, methods: Iterable[str], *, instead: str) -> None:
+        """Put methods of a class into another class, in place of one of its methods."""
+        module = _Module.of(cls.__module__)
+        node = module.definitions[cls.__name__]
+        assert isinstance(node, ast.ClassDef)
+        chosen = [one for one in node.body if getattr(one, "name", "") in [*methods]]
+        for one in chosen:
+            self._use(cls.__module__, one)
+        text = self._adapted("\n\n".join(map(module.text, chosen)))
+        block = self.blocks.pop(to)
+        pattern = rf"(?m)^    def {instead}\(.*\n(?:        .*\n)+"
+        self.blocks[to] = re.sub(pattern, lambda _: f"{text}\n", block)
 
     def _copy(self, module_name: str, name: str) -> None:
-        if name in self.blocks or name in self.replaced or ERRORS.fullmatch(name):
+        if name in self.blocks or name in self.renamed or ERRORS.fullmatch(name):
             return
         module = _Module.of(module_name)
         if name in module.imports:
@@ -99,16 +113,22 @@ class Sources:
         self.blocks[name] = ""
         self._use(module_name, node)
         del self.blocks[name]
-        self.blocks[name] = _adapted(module.text(node))
+        self.blocks[name] = self._adapted(module.text(node))
+
+    def _adapted(self, text: str) -> str:
+        """A definition with the names and the documentation of a file of its own."""
+        text = re.sub(r'\n\n( +)Example:\n(?:.*\n)*?\1"""', r'\n\1"""', text)
+        for name, other in self.renamed.items():
+            text = re.sub(rf"\b{re.escape(name)}\b", other, text)
+        return ERRORS.sub("ValueError", text)
 
     def _use(self, module_name: str, node: ast.AST) -> None:
         """Copy what a statement uses."""
         module = _Module.of(module_name)
         for one in ast.walk(node):
-            # arrays become tensors
             if (
                 isinstance(one, ast.Name)
-                and one.id != "np"
+                and f"{one.id}.ndarray" not in self.renamed
                 and (one.id in module.definitions or one.id in module.imports)
             ):
                 self._copy(module_name, one.id)
@@ -126,12 +146,6 @@ class Sources:
             [f'"""{docstring}"""', *groups, *(["\n".join(constants)] * bool(constants))]
         )
         return "\n\n\n".join([head, *others]) + "\n"
-
-
-def _adapted(text: str) -> str:
-    """A definition with the names and the documentation of a file of its own."""
-    text = re.sub(r'\n\n( +)Example:\n(?:.*\n)*?\1"""', r'\n\1"""', text)
-    return ERRORS.sub("ValueError", text.replace("np.ndarray", "Tensor"))
 
 
 def _is_constant(text: str) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data.values import BYTES_DTYPE
 from ..errors import EngineError
 from ..tasks.classify import Classifier
+from ..tasks.forecast import Forecaster
 from ..tasks.frames import FrameTagger
 from ..tasks.generate import Generator
 from ..tasks.tag import Tagger
@@ -48,6 +49,13 @@ for prompt in given:
 """
 
 
+FORECAST = """
+model = module.load()
+for values, steps, series in given:
+    results.append([part.tolist() for part in model.forecast(values, steps, series)])
+"""
+
+
 def check_task(task: Task, folder: Path, name: str) -> None:
     """Compare a written file with its task on random inputs.
 
@@ -64,7 +72,7 @@ def check_task(task: Task, folder: Path, name: str) -> None:
             check(task, draw, run)
 
 
-def _classify(task: Classifier, draw: random.Random, run: Callable) -> None:
+def _classify(task: Any, draw: random.Random, run: Callable) -> None:
     rows = _texts(task.vocabulary, draw) if task.is_text else _sequences(task.metadata, draw)
     labels, probabilities = run(CLASSIFY, [r if isinstance(r, str) else r.tolist() for r in rows])
     own = task.probabilities(task.read(rows, labelled=False))
@@ -98,10 +106,21 @@ def _generate(task: Any, draw: random.Random, run: Callable) -> None:
         _compare("scores", torch.tensor(found), task.model(read)[0][0])
 
 
+def _forecast(task: Any, draw: random.Random, run: Callable) -> None:
+    series, columns = task.metadata.series, len(task.metadata.names)
+    calls = [(None, steps, k) for k in range(min(3, len(series))) for steps in (1, 7)]
+    for found, (_, steps, k) in zip(run(FORECAST, calls), calls, strict=True):
+        answers = task.predict_dicts(steps=steps)[k * steps * columns :][: steps * columns]
+        for part, names in zip(found, (["value"], ["low", "low_95"], ["high", "high_95"])):
+            own = [[answer[name] for answer in answers] for name in names]
+            _compare("forecasts", torch.tensor(part).flatten(), torch.tensor(own).flatten())
+
+
 _CHECKS: dict[type[Task], Callable[[Any, random.Random, Callable], None]] = {
     Classifier: _classify,
     Tagger: _tag,
     FrameTagger: _frames,
+    Forecaster: _forecast,
     Generator: _generate,
 }
 

@@ -19,6 +19,9 @@ from ..nn.crf import LinearChainCRF
 from ..nn.recurrent import Recurrent
 from ..nn.torch_baseline import TORCH_LAYERS, TorchBaseline
 from ..tasks.classify import Classifier, ClassifyEnsemble, ClassifyModel
+from ..tasks.forecast import Forecaster
+from ..tasks.forecast_model import ForecastModel, ForecastNetwork
+from ..tasks.forecast_series import SeriesReader
 from ..tasks.frames import FrameModel, FrameTagger
 from ..tasks.generate import Generator, LanguageModel
 from ..tasks.linear_model import LinearModel
@@ -34,6 +37,7 @@ from .torch_source import Sources
 __all__ = ["task_file"]
 
 CODE = "ostinato.exchange.torch_tasks_code"
+FORECASTS = "ostinato.exchange.torch_forecast_code"
 TEXTS = "ostinato.exchange.torch_text_code"
 
 
@@ -61,6 +65,8 @@ COPIED: dict[type[nn.Module], _CopiedModule] = {
     TagModel: _CopiedModule(("scores",), bases={SpelledWords: ("embedded",)}),
     LinearChainCRF: _CopiedModule(("best", "_weights"), ("tags",)),
     FrameModel: _CopiedModule(("forward",)),
+    ForecastModel: _CopiedModule(("fitted", "selection")),
+    ForecastNetwork: _CopiedModule(("forward", "residual"), ("inputs",)),
     LanguageModel: _CopiedModule(("forward",)),
     RandomKernels: _CopiedModule(
         ("forward", "features", "_outputs"),
@@ -106,7 +112,7 @@ def task_file(task: Task) -> TorchFile:
     if written is None:
         raise InputError(
             f"torch.write cannot write a {type(task).__name__} yet; it writes layers, and the "
-            "tasks classify, tag, frames and generate"
+            "tasks classify, tag, frames, forecast and generate"
         )
     file = TorchFile()
     sources = file.sources
@@ -114,8 +120,19 @@ def task_file(task: Task) -> TorchFile:
     sources.imports |= {("torch", "nn", "nn"), ("pathlib", "Path", "Path")}
     sources.add(LAYERS, ["read_tensors"])
     sources.add(CODE, ["read_settings", "padded"])
+    if isinstance(task, Forecaster):
+        sources.renamed = dict.fromkeys(("ForecastMetadata", "SeriesRecord", "_Methods"), "Any")
+        sources.imports.add(("typing", "Any", "Any"))
+        file.needs = "torch 2.2 or later, NumPy"
     made = _statement(sources, task.model, "    network = ")
-    sources.add(CODE, [written.model])
+    if isinstance(task, Forecaster):
+        sources.add_class(SeriesReader, methods=["__init__", "values", "inputs", "features"])
+        sources.add(FORECASTS, [written.model])
+        sources.add_methods(
+            written.model, Forecaster, ["_walk", "_forecasts"], instead="_forecasts"
+        )
+    else:
+        sources.add(CODE, [written.model])
     sources.add_text(
         "build",
         "\n".join(
@@ -157,6 +174,8 @@ def _statement(sources: Sources, module: nn.Module | None, head: str) -> list[st
     if isinstance(module, NGrams):
         sources.add(TEXTS, ["NGramScores"])
         return [f"{head}NGramScores({module.features}, {len(module.intercepts)})"]
+    if isinstance(module, nn.Linear):
+        return [f"{head}nn.Linear({module.extra_repr()})"]
     if isinstance(module, nn.Embedding):
         return [f"{head}nn.Embedding({module.extra_repr()})"]
     if isinstance(module, nn.ModuleList):
@@ -293,6 +312,13 @@ def _written(task: Task) -> _TaskContent | None:
             f"labels = model.predict([torch.zeros(20, {units})])",
             "A labeller of the frames of clips as plain PyTorch.",
         )
+    if isinstance(task, Forecaster):
+        return _TaskContent(
+            "SeriesForecaster",
+            _series,
+            "values = model.predict(steps=12)",
+            "A forecaster of series as plain PyTorch.",
+        )
     if isinstance(task, Generator):
         return _TaskContent(
             "TextWriter",
@@ -352,6 +378,34 @@ def _characters(task: Any) -> dict[str, Any]:
         tokens = {"kind": "character", "tokens": task.vocabulary.tokens, "merges": []}
         return tokens | {"graphemes": grapheme_table()}
     return _tokens(task.vocabulary)
+
+
+def _series(task: Any) -> dict[str, Any]:
+    metadata = task.metadata
+    if metadata.calendar or metadata.known:
+        read = ", ".join([*metadata.calendar, *metadata.known])
+        raise InputError(
+            f"torch.write cannot write this forecaster: its networks read the dates or the known "
+            f"columns of future steps ({read}), and written models have none; train on a file "
+            "without them"
+        )
+    starts = [one.y[:].tolist() for one in task._readable(task._training_end())]
+    names = ("names", "power", "difference", "season", "lags", "reach", "window", "kept")
+    return {name: getattr(metadata, name) for name in names} | {
+        "calendar": [],
+        "horizon": task.options.horizon,
+        "series": [
+            {
+                "name": record.name,
+                "step": record.step,
+                "level": record.level,
+                "gap": record.gap,
+                "past": record.past.values,
+                "start": start,
+            }
+            for record, start in zip(metadata.series, starts, strict=True)
+        ],
+    }
 
 
 def _tokens(vocabulary: Any) -> dict[str, Any]:
