@@ -11,6 +11,11 @@ from ..tasks.forecast_series import SeriesReader, SeriesSteps, learned_values
 __all__ = ["SeriesForecaster"]
 
 
+def record_of(values: dict[str, Any]) -> Any:
+    """Values as attributes."""
+    return SimpleNamespace(**values)
+
+
 class SeriesForecaster(nn.Module):
     """Continues a series: the weighted mean of a network and of statistical methods.
 
@@ -23,9 +28,8 @@ class SeriesForecaster(nn.Module):
     def __init__(self, network: nn.Module, settings: dict[str, Any]):
         super().__init__()
         self.network: Any = network
-        self.settings: Any = SimpleNamespace(**settings)
-        # the name by which the methods of the task know them
-        self.metadata: Any = self.settings
+        # two names, because the methods of the task have the second one
+        self.settings = self.metadata = record_of(settings)
         self.reader = SeriesReader(self.metadata)
 
     def predict(self, values: Any = None, steps: int | None = None, series: int = 0) -> np.ndarray:
@@ -49,7 +53,7 @@ class SeriesForecaster(nn.Module):
         95 % intervals, (2, steps, F) each; arguments as for `predict`.
         """
         settings = self.settings
-        record: Any = SimpleNamespace(**settings.series[series])
+        record = record_of(settings.series[series])
         columns = len(settings.names)
         if values is None:
             y = np.array(record.start)

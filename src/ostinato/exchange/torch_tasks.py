@@ -78,7 +78,7 @@ COPIED: dict[type[nn.Module], _CopiedModule] = {
 
 @dataclass(frozen=True)
 class _TaskContent:
-    """The content of a file for a task.
+    """The model, settings and titles of the file of a task.
 
     Attributes:
         model: The class of its model in `torch_tasks_code`.
@@ -281,7 +281,7 @@ def _own_layer(baseline: TorchBaseline) -> Recurrent:
 
 
 def _written(task: Task) -> _TaskContent | None:
-    """The content of a file for a task."""
+    """The content of the file of a task; None if it cannot be written."""
     units = getattr(task.metadata, "units", None)
     if isinstance(task, Classifier) and task.is_text:
         return _TaskContent(
