@@ -109,7 +109,7 @@ def write(model: LayerStack | Recurrent, path: Path) -> None:
         weights = weights_file(layers)
     except ModuleNotFoundError as error:
         raise missing_extra(error) or error from error
-    with opened(path, weights) as file:
+    with opened(path, weights, trusted=True) as file:
         again = _stack(json.loads(json.dumps(config)), 3, file, None)
     try:
         compare_stacks(stack.eval(), again, "the file")

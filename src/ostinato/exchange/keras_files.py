@@ -9,6 +9,8 @@ import io
 import math
 import os
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,6 +34,31 @@ SMALL = 1 << 24
 # Names in an attribute, bytes of a text, and components of a path.
 NAMES, TEXT, DEPTH = 20_000, 1 << 26, 64
 _FIX = "save the model again with Keras"
+# Seconds of the processor in which another process has to read the groups and attributes of a file;
+# on a busy machine they take longer.
+REHEARSAL_SECONDS, REHEARSAL_LIMIT = 6, 300
+# The HDF5 library may loop for ever, or crash, on a damaged file: another process goes first.
+_REHEARSAL = """
+import io, resource, sys
+import h5py
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1]) + 1))
+file = h5py.File(sys.argv[2] if len(sys.argv) > 2 else io.BytesIO(sys.stdin.buffer.read()), "r")
+waiting, count = [file], 0
+while waiting and count < 20000:
+    one, count = waiting.pop(), count + 1
+    for read in (lambda: [one.attrs[name] for name in one.attrs], lambda: (one.shape, one.dtype)):
+        try:
+            read()
+        except Exception:
+            pass
+    for name in list(one) if isinstance(one, h5py.Group) else ():
+        try:
+            if isinstance(one.get(name, getlink=True), h5py.HardLink):
+                waiting.append(one[name])
+        except Exception:
+            pass
+"""
 
 
 def damaged(path: str, why: object) -> InputError:
@@ -128,13 +155,34 @@ def archive_members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
         raise damaged(place, error) from error
 
 
+def _rehearse(path: Path, content: bytes | None) -> None:
+    """Raise an error if another process does not get through a file: a failure of Python there is
+    one here too, and is reported where it happens.
+    """
+    words = [sys.executable, "-c", _REHEARSAL, str(REHEARSAL_SECONDS)]
+    words += [str(path)] if content is None else []
+    try:
+        done = subprocess.run(
+            words, input=content or b"", capture_output=True, timeout=REHEARSAL_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise damaged(str(path), f"it is not read in {REHEARSAL_LIMIT} seconds") from None
+    except OSError:
+        return
+    if done.returncode < 0:
+        raise damaged(
+            str(path), f"the HDF5 library does not read it in {REHEARSAL_SECONDS} seconds, or fails"
+        )
+
+
 @contextlib.contextmanager
-def opened(path: Path, content: bytes | None = None) -> Iterator["Hdf5"]:
+def opened(path: Path, content: bytes | None = None, *, trusted: bool = False) -> Iterator["Hdf5"]:
     """An HDF5 file, or the bytes of one.
 
     Args:
         path: The file; the archive that has the bytes.
         content: The bytes; None to read the file.
+        trusted: This process has written the bytes.
 
     Raises:
         InputError: It is not an HDF5 file, or a part of it is damaged.
@@ -145,6 +193,8 @@ def opened(path: Path, content: bytes | None = None) -> Iterator["Hdf5"]:
         import h5py
     except ModuleNotFoundError as error:
         raise missing_extra(error) or error from error
+    if not trusted:
+        _rehearse(path, content)
     try:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             yield Hdf5(file, size, str(path))
