@@ -10,9 +10,11 @@ from ostinato.tasks.forecast_selection import (
     RollingOrigins,
     combined,
     described,
+    few_errors,
     recent_size,
     rolling_origins,
     select,
+    towards_naive,
     weights_of,
 )
 
@@ -31,10 +33,10 @@ def test_each_part_is_forecast_by_methods_that_have_not_seen_it():
     changed = y.copy()
     changed[170:] += 100
     before, after = (rolling_origins(one, 1, 30, 4)[1] for one in (y, changed))
-    assert before.predicted.shape == (len(METHODS) - 1, 90, 4)
+    assert before.predicted.shape == (len(METHODS) - 1, 150, 4)
     # origins up to 170 know only what has not changed
-    assert np.array_equal(before.predicted[:, :61], after.predicted[:, :61], equal_nan=True)
-    assert before.wanted[0].tolist() == y[110:114].tolist()
+    assert np.array_equal(before.predicted[:, :121], after.predicted[:, :121], equal_nan=True)
+    assert before.wanted[0].tolist() == y[50:54].tolist()
     assert np.isnan(before.wanted[-1, 1:]).all() and before.wanted[-1, 0] == y[-1]
 
 
@@ -77,9 +79,11 @@ def test_a_network_that_is_best_gets_at_most_half_of_the_weight_and_one_that_is_
     origins = np.arange(0, 42, 3)
     wanted = rolled.wanted[-45:][origins]
     best, worst = (select(rolled, wanted + shift, origins).weights for shift in (1e-3, 50.0))
-    assert best[-1] == pytest.approx(NETWORK_WEIGHT) and (worst[-1] == 0).all()
+    # a little of the weight moves to the naive forecast
+    assert best[-1] == pytest.approx(NETWORK_WEIGHT, rel=0.05) and (worst[-1] == 0).all()
+    assert (best[-1] <= NETWORK_WEIGHT).all()
     # the others share the rest as without a network
-    assert best[:-1] == pytest.approx((1 - NETWORK_WEIGHT) * select(rolled).weights[:-1])
+    assert best[:-1] == pytest.approx((1 - NETWORK_WEIGHT) * select(rolled).weights[:-1], abs=0.03)
     assert best.sum(0) == pytest.approx(1)
 
 
@@ -89,7 +93,7 @@ def test_a_network_that_alone_reads_further_columns_may_get_all_the_weight():
     origins = np.arange(45)
     wanted = np.nan_to_num(rolled.wanted[-45:], nan=0.0)
     chosen = select(rolled, wanted + 1e-3, origins, most=1.0)
-    assert chosen.weights[-1] == pytest.approx(1.0)
+    assert (chosen.weights[-1] > 0.98).all()
     # nothing but the network is combined, so that recent errors of the others say nothing
     assert np.isfinite(chosen.scale).all() and (chosen.usual > 0).all()
 
@@ -106,6 +110,102 @@ def test_of_two_equal_errors_that_of_the_network_counts_as_larger(seed):
     assert (weights[-1] > 0).all() and (weights[-1] < 0.6 * weights[2]).all()
 
 
+def gains(share, count=200, noise=1.0, seed=0, horizon=3):
+    """Forecasts of a combination and of two naive methods, whose errors are larger by `share` on
+    average, and the values.
+    """
+    rng = np.random.default_rng(seed)
+    wanted = np.zeros((count, horizon))
+    good = 8 + np.abs(rng.normal(size=(count, horizon)))
+    noise = noise * rng.normal(size=(count, horizon))
+    better = good + share + noise - noise.mean(0)
+    others = np.full((len(METHODS) - 3, count, horizon), np.nan)
+    predicted = np.concatenate([[better + 1], [better], [good], others])
+    return predicted, wanted, np.tile(np.eye(len(METHODS))[:, 2:3], horizon)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_less_certain_a_gain_the_closer_the_weights_are_to_the_better_naive_forecast(seed):
+    kept = []
+    for share in (2.0, 0.08, 0.04):
+        predicted, wanted, weights = gains(share, seed=seed)
+        found = towards_naive(weights, predicted, wanted)
+        assert found.sum(0) == pytest.approx(1) and (found >= 0).all()
+        # what is not kept is that of the better of the two naive forecasts
+        assert found[1] + found[2] == pytest.approx(1)
+        kept.append(found[2])
+    assert (kept[0] == 1).all() and kept[1].mean() > kept[2].mean()
+    for count in (20, 60):
+        predicted, wanted, weights = gains(0.1, count, seed=seed, horizon=1)
+        gain = np.abs(predicted[1]) - np.abs(predicted[2])
+        errors = gain.mean() / (gain.std() / np.sqrt(count))
+        real = np.clip(errors / 2, 0, 1)
+        assert towards_naive(weights, predicted, wanted)[2] == pytest.approx(real)
+
+
+def test_gains_far_ahead_overlap_and_are_less_certain():
+    # the same gains at each step
+    predicted, wanted, weights = (np.repeat(one, 6, -1) for one in gains(0.05, 100, horizon=1))
+    kept = towards_naive(weights, predicted, wanted)[2]
+    assert 0 < kept[0] < 1 and kept == pytest.approx(kept[0] / np.sqrt(np.arange(1, 7)))
+
+
+@pytest.mark.parametrize("share", [-3.0, -0.5, 0.0])
+def test_a_combination_without_a_gain_gives_way_to_the_naive_forecast(share):
+    predicted, wanted, weights = gains(share, noise=0.0)
+    predicted[2] += 2 * (share == 0)
+    found = towards_naive(weights, predicted, wanted)
+    worse = np.abs(predicted[2]).mean() >= np.abs(predicted[1]).mean()
+    assert worse == ((found[1] == 1).all() and (found[2] == 0).all())
+
+
+def test_steps_with_too_few_origins_are_as_certain_as_the_step_before():
+    predicted, wanted, weights = gains(0.3, count=4, horizon=8)
+    kept = towards_naive(weights, predicted, wanted)[2]
+    # four origins hold two independent ones up to two steps ahead, and one up to four
+    assert (kept[3:] == kept[2]).all() and kept[2] > 0
+
+
+def test_a_walk_is_forecast_by_its_last_value_and_a_wave_is_not():
+    naive = []
+    for seed in range(12):
+        rolled = rolling_origins(walk(160, seed), 1, 24, 6)[1]
+        naive.append(select(rolled).weights[0].mean())
+    assert np.mean(naive) > 0.6
+    assert select(rolling_origins(wave(160), 1, 24, 6)[1]).weights[0].max() < 0.03
+
+
+def test_intervals_from_few_errors_are_wider_as_those_of_student():
+    # a table of Student's t: degrees of freedom 1, 2, 10 and 100, and the normal distribution
+    for level, quantiles, normal in (
+        (0.8, [3.078, 1.886, 1.372, 1.290], 1.2816),
+        (0.95, [12.706, 4.303, 2.228, 1.984], 1.9600),
+    ):
+        found = few_errors(level, np.array([1.0, 2.0, 10.0, 100.0]))
+        assert found == pytest.approx(np.array(quantiles) / normal, rel=1e-3)
+
+
+def test_the_fewer_errors_the_wider_the_intervals_and_the_widest_levels_most():
+    few, many = (select(rolling_origins(walk(count), 1, count // 7, 6)[1]) for count in (56, 2000))
+    for chosen in (few, many):
+        assert (np.diff(chosen.scale) >= 0).all() and (np.diff(chosen.errors) >= 0).all()
+    level = [round(level * QUANTILES - 0.5) for level in (0.8, 0.95)]
+    ratio = [chosen.errors[level[1]] / chosen.errors[level[0]] for chosen in (few, many)]
+    assert ratio[0] > ratio[1] > 1
+
+
+def test_errors_for_the_intervals_come_from_weights_of_the_other_parts():
+    # each method is right in one part and wrong by a step in all others
+    wanted = np.zeros((50, 1))
+    predicted = np.ones((len(METHODS) - 1, 50, 1)) * 10
+    for part in range(5):
+        predicted[2 + part, 10 * part : 10 * part + 10] = 0
+    chosen = select(RollingOrigins(predicted, wanted, 10))
+    # the weights of all parts give errors of 8 everywhere, those of the other parts of 10
+    inside = chosen.scale[0] * chosen.errors[round(0.8 * QUANTILES - 0.5)]
+    assert inside >= 10
+
+
 def test_recent_errors_count_more_and_only_those_before_a_step():
     errors = np.abs(np.random.default_rng(0).normal(size=200))
     usual = np.array([errors.mean()])
@@ -120,7 +220,7 @@ def test_recent_errors_count_more_and_only_those_before_a_step():
     assert recent_size(np.full(5, np.nan), usual).tolist() == [1.0] * 6
 
 
-@pytest.mark.parametrize("count", [100, 400])
+@pytest.mark.parametrize("count", [100, 300])
 def test_after_a_change_of_the_noise_the_intervals_adapt(count):
     inside = []
     for seed in range(20):
@@ -137,10 +237,10 @@ def test_after_a_change_of_the_noise_the_intervals_adapt(count):
     assert 0.65 <= np.mean(inside) <= 0.95
 
 
-@pytest.mark.parametrize("count", [60, 120, 1000])
-def test_intervals_hold_as_many_of_the_next_values_as_they_say(count):
+@pytest.mark.parametrize("count, seeds", [(60, 30), (120, 30), (600, 12)])
+def test_intervals_hold_as_many_of_the_next_values_as_they_say(count, seeds):
     inside, horizon = [], 5
-    for seed in range(30):
+    for seed in range(seeds):
         y = walk(count + horizon, seed)
         rolled = rolling_origins(y[:count], 1, round(0.15 * count), horizon)[1]
         chosen = select(rolled)

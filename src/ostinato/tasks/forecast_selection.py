@@ -13,13 +13,15 @@ __all__ = [
     "MethodWeights",
     "RollingOrigins",
     "described",
+    "few_errors",
     "recent_size",
     "rolling_origins",
     "select",
+    "towards_naive",
 ]
 
 # Number of parts at the end of a series that are forecast from the values before them.
-FOLDS = 3
+FOLDS = 5
 # Fewest values that a forecast is fitted to.
 MIN_FITTED = 16
 # Most values, from the end of a series, that the forecasts are fitted to.
@@ -28,6 +30,10 @@ FITTED_VALUES = 2000
 SHARPNESS, TOLERANCE = 8, 1.2
 # Steps ahead on both sides over which errors are averaged.
 SMOOTHED_STEPS = 1
+# Standard errors of a gain over the naive methods from which on it is certain.
+CERTAIN = 2.0
+# Level of the intervals whose width `scale` corrects for the number of errors.
+LEVEL = 0.8
 # Number of quantiles of the standardised errors.
 QUANTILES = 200
 # The naive methods, which the combination must not be worse than.
@@ -64,7 +70,7 @@ class MethodWeights:
     Attributes:
         weights: The weight of each of `METHODS` at each step ahead, (8, H).
         scale: Usual absolute error at each step ahead, divided by the size of the recent errors
-            (see `recent_size`), (H,).
+            (see `recent_size`), and wider where few errors are independent, (H,).
         errors: Quantiles of the absolute errors divided by `scale` and the size of the recent
             errors, (`QUANTILES`,).
         usual: Usual absolute error one step ahead of the methods but the network, (1,).
@@ -127,7 +133,7 @@ def select(
     with np.errstate(invalid="ignore"):
         errors = np.abs(rolled.predicted - rolled.wanted)
     size = np.stack([_mean_by_step(one) for one in errors])
-    predicted = rolled.predicted
+    predicted = np.concatenate([rolled.predicted, np.full((1, *rolled.wanted.shape), np.nan)])
     if network is not None:
         # the network has forecast only the held-out part: its error there, as a multiple of those
         # of the other methods at the same origins, is carried over to all origins
@@ -137,36 +143,110 @@ def select(
         usable = np.isfinite(size).all(1) & (np.arange(len(size)) >= NAIVE)
         ratio = own / np.maximum(others[usable].mean(0), 1e-300)
         size = np.concatenate([size, [NETWORK_ERROR * ratio * size[usable].mean(0)]])
-        full = np.full((1, *rolled.wanted.shape), np.nan)
-        full[0, place] = network
-        predicted = np.concatenate([predicted, full])
+        predicted[-1, place] = network
     else:
         size = np.concatenate([size, np.full((1, size.shape[1]), np.inf)])
-        predicted = np.concatenate([predicted, np.full((1, *rolled.wanted.shape), np.nan)])
     size = np.where(np.isfinite(size), size, np.inf)
     weights = weights_of(size)
     size[-1] = np.inf
     share = np.minimum(weights[-1], most)
-    capped = (1 - share) * weights_of(size)
-    capped[-1] = share
+    capped = (1 - share) * weights_of(size) + _last(share, weights)
     weights = np.where(weights[-1] > share, capped, weights)
-    error = np.abs(combined(predicted, weights) - rolled.wanted)
-    # a combination that is worse than a naive forecast gives way to it
-    for step in range(weights.shape[1]):
-        naive = int(np.argmin(size[:NAIVE, step]))
-        if _mean_by_step(error)[step] > size[naive, step]:
-            weights[:, step] = np.arange(len(METHODS)) == naive
-    error = np.abs(combined(predicted, weights) - rolled.wanted)
+    weights = towards_naive(weights, predicted, rolled.wanted)
     floor = 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300
     one_step = one_step_errors(rolled.predicted[:, :, 0], rolled.wanted[:, 0], weights)
     # none if the network has all the weight
     known = one_step[np.isfinite(one_step)]
     usual = np.array([max(floor, known.mean()) if len(known) else floor])
+    error = _left_out_errors(predicted, rolled, weights[-1])
     error = error / recent_size(one_step, usual)[:-1, None]
     scale = np.maximum(np.maximum.accumulate(_mean_by_step(error, around=0)), floor)
     # errors h steps ahead overlap unless their origins are h steps apart
-    apart = np.isfinite(error).sum(0) / (np.arange(len(scale)) + 1)
-    return MethodWeights(weights, scale, _quantiles(error / scale, apart.mean()), usual)
+    apart = np.maximum(1.0, np.isfinite(error).sum(0) / (np.arange(len(scale)) + 1))
+    quantiles = _quantiles(error / scale, apart.mean())
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    wider = few_errors(LEVEL, apart)
+    more = [(few_errors(level, apart) / wider).mean() for level in levels]
+    return MethodWeights(weights, scale * wider, quantiles * np.maximum.accumulate(more), usual)
+
+
+def towards_naive(weights: np.ndarray, predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Weights (M, H) that move to the better naive forecast where the gain over it is uncertain.
+
+    A mean gain of `CERTAIN` standard errors or more keeps all the weights, a smaller one keeps a
+    share in proportion. A combination that is worse than a naive forecast gives way to it.
+
+    Args:
+        weights: The weights of `METHODS` at each step ahead, (M, H).
+        predicted: The forecasts of the methods, (M, O, H); nan for those that do not exist.
+        wanted: The values, (O, H).
+    """
+    naive = np.abs(predicted[:NAIVE] - wanted)
+    size = np.stack([_mean_by_step(one) for one in naive])
+    better = np.where(np.isfinite(size), size, np.inf).argmin(0)
+    steps = np.arange(weights.shape[1])
+    gain = _around(naive[better, :, steps].T - np.abs(combined(predicted, weights) - wanted))
+    count = np.isfinite(gain).sum(0)
+    mean = np.where(count, np.nansum(gain, 0) / np.maximum(count, 1), 0.0)
+    variance = np.nansum((gain - mean) ** 2, 0) / np.maximum(count, 1)
+    # gains h steps ahead overlap unless their origins are h steps apart
+    apart = count / (steps + 1)
+    kept, before = np.zeros(len(steps)), 0.0
+    for step in steps:
+        if apart[step] > 1:
+            noise = CERTAIN * np.sqrt(variance[step] / apart[step])
+            before = float(min(max(0.0, mean[step]) / max(noise, 1e-300), 1.0))
+        # too few origins are so far before the end
+        kept[step] = before
+    alone = np.arange(len(weights))[:, None] == better
+    return kept * weights + (1 - kept) * alone
+
+
+def few_errors(level: float, independent: np.ndarray) -> np.ndarray:
+    """How much wider an interval is whose width comes from a number of independent errors: the
+    quantile of Student's t divided by that of the normal distribution.
+
+    Example:
+        >>> few_errors(0.8, np.array([2, 10, 1000])).round(2).tolist()
+        [1.47, 1.07, 1.0]
+    """
+    from scipy.special import ndtri, stdtrit
+
+    return stdtrit(independent, 0.5 + level / 2) / ndtri(0.5 + level / 2)
+
+
+def _last(share: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A share in the last row of weights, and zero in the others."""
+    return share * (np.arange(len(weights)) == len(weights) - 1)[:, None]
+
+
+def _left_out_errors(
+    predicted: np.ndarray, rolled: RollingOrigins, share: np.ndarray
+) -> np.ndarray:
+    """Absolute errors (O, H) of combinations whose weights come from the other parts.
+
+    The weights of all parts fit the errors of each part too well for its errors to be those of
+    later values. The share of the network is that of all parts: it has forecast only the last one.
+
+    Args:
+        predicted: The forecasts of all methods, (M, O, H).
+        rolled: The forecasts of the methods but the network.
+        share: The weight of the network at each step ahead, (H,).
+    """
+    count = len(rolled.wanted)
+    parts = (count - 1 - np.arange(count)) // rolled.held_out
+    errors = np.full(rolled.wanted.shape, np.nan)
+    for part in range(parts[0] + 1):
+        own = parts == part
+        rest = ~own if parts[0] else own
+        wanted, others = rolled.wanted[rest], predicted[:, rest].copy()
+        others[-1] = np.nan
+        with np.errstate(invalid="ignore"):
+            size = np.stack([_mean_by_step(one) for one in np.abs(others - wanted)])
+        weights = weights_of(np.where(np.isfinite(size), size, np.inf))
+        weights = (1 - share) * towards_naive(weights, others, wanted) + _last(share, weights)
+        errors[own] = np.abs(combined(predicted[:, own], weights) - rolled.wanted[own])
+    return errors
 
 
 def one_step_errors(predicted: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -251,6 +331,15 @@ def _mean_by_step(error: np.ndarray, around: int = SMOOTHED_STEPS) -> np.ndarray
             # no origin is so far before the end
             mean[step] = mean[step - 1]
     return mean
+
+
+def _around(gains: np.ndarray) -> np.ndarray:
+    """Numbers (O, H) averaged with those of the steps around, where they exist."""
+    padded = np.pad(gains, ((0, 0), (SMOOTHED_STEPS, SMOOTHED_STEPS)), constant_values=np.nan)
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * SMOOTHED_STEPS + 1, axis=1)
+    exist = np.isfinite(near)
+    mean = np.where(exist, near, 0.0).sum(2) / np.maximum(exist.sum(2), 1)
+    return np.where(np.isfinite(gains), mean, np.nan)
 
 
 def _quantiles(errors: np.ndarray, independent: float) -> np.ndarray:
