@@ -13,7 +13,7 @@ from tokenizers import pre_tokenizers
 from ostinato.data.text import compose
 from ostinato.exchange import c_unicode
 from ostinato.exchange.c_compile import run_c
-from ostinato.exchange.c_parts import Listing
+from ostinato.exchange.c_parts import CodeListing
 from ostinato.exchange.c_words import add_words
 
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"]
@@ -49,7 +49,7 @@ def words(count: int) -> list[str]:
     return [chosen.choice(known) for _ in range(count)]
 
 
-def outputs(listing: Listing, body: str, given: list[str]) -> list[list[int]]:
+def outputs(listing: CodeListing, body: str, given: list[str]) -> list[list[int]]:
     """The numbers that C code writes for each text.
 
     Args:
@@ -97,7 +97,7 @@ int main(void)
 
 @pytest.mark.parametrize("count", [3000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_texts_are_composed_and_split_into_characters_and_words(count):
-    listing, given = Listing("m"), texts(count)
+    listing, given = CodeListing("m"), texts(count)
     c_unicode.add_reading(listing)
     c_unicode.add_characters(listing)
     classes = c_unicode.class_table(listing, "classes", c_unicode.word_classes(), 2)
@@ -130,7 +130,7 @@ def test_texts_are_composed_and_split_into_characters_and_words(count):
 
 def test_words_in_lower_case_have_the_numbers_of_the_vocabulary():
     tokens = {unicodedata.normalize("NFC", word): n for n, word in enumerate(WORDS, 4)}
-    listing, given = Listing("m"), words(200)
+    listing, given = CodeListing("m"), words(200)
     add_words(listing, tokens, lower=str.lower, composed=True)
     body = "        put(word_number(points, count, spare, 2048));"
     wanted = [[tokens.get(compose(compose(word).lower()), 1)] for word in given]
@@ -138,7 +138,7 @@ def test_words_in_lower_case_have_the_numbers_of_the_vocabulary():
 
 
 def test_text_that_is_not_utf_8_is_refused():
-    listing = Listing("m")
+    listing = CodeListing("m")
     c_unicode.add_reading(listing, known=set("ab"))
     bad = [
         b"\xff",

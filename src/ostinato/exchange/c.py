@@ -15,7 +15,7 @@ from .c_support import check_prefix
 
 if TYPE_CHECKING:
     from ..tasks.task import Task
-    from .c_tasks import TaskFile
+    from .c_tasks import CTaskFile
 
 __all__ = ["CReport", "write"]
 
@@ -109,7 +109,7 @@ def write(
 
 def _proved(
     model: "Recurrent | Task", name: str, weights: str, network_only: bool, check: bool
-) -> "LayerFile | TaskFile":
+) -> "LayerFile | CTaskFile":
     """The files of a model, compared with it."""
     if isinstance(model, nn.Module) or not hasattr(model, "predict_dicts"):
         if network_only:

@@ -25,7 +25,7 @@ from .c_classify_code import (
     STEP,
     STEP_HEADER,
 )
-from .c_parts import AnyTask, Listing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
+from .c_parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
 
 __all__ = ["Networks", "classifier_code"]
 
@@ -37,7 +37,7 @@ TEST_STEPS = 12
 PROOF_STEPS = (0, 1, 2, 5, 17, 40)
 
 
-def classifier_code(task: AnyTask, listing: Listing) -> TaskCode:
+def classifier_code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """A classifier of sequences of numbers or of texts.
 
     Args:
@@ -138,7 +138,7 @@ class Networks:
         types: The types of the state.
     """
 
-    def __init__(self, task: AnyTask, listing: Listing):
+    def __init__(self, task: AnyTask, listing: CodeListing):
         self.listing = listing
         self.labels = len(task.metadata.labels)
         self.streams = not task.options.bidirectional
@@ -245,7 +245,7 @@ def _labels(task: AnyTask) -> list[bytes]:
 # ---------------------------------------------------------------- random kernels
 
 
-def _kernels(task: AnyTask, listing: Listing) -> str:
+def _kernels(task: AnyTask, listing: CodeListing) -> str:
     """Add the random kernels; C code that adds their share to `total`, "" without them."""
     linear = task.model.linear
     if not isinstance(linear, RandomKernels) or not float(linear.weight):

@@ -28,7 +28,7 @@ from .c_forecast_code import (
     STATE,
 )
 from .c_forecast_methods import METHOD_CODE
-from .c_parts import AnyTask, Listing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
+from .c_parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
 
 __all__ = ["forecaster_code"]
 
@@ -42,7 +42,7 @@ PROOF_SERIES, TEST_STEPS = 3, 4
 AHEAD = "\n   known_ahead[steps * NAME_KNOWN] has the known columns of these steps."
 
 
-def forecaster_code(task: AnyTask, listing: Listing) -> TaskCode:
+def forecaster_code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """A forecaster.
 
     Args:
@@ -206,7 +206,7 @@ def _places(task: AnyTask) -> list[tuple[int, int]]:
     return list(np.ndindex(len(task.metadata.series), len(task.metadata.names)))
 
 
-def _add_tables(task: AnyTask, listing: Listing) -> None:
+def _add_tables(task: AnyTask, listing: CodeListing) -> None:
     metadata, places = task.metadata, _places(task)
     fitted = [task.model.fitted(place, metadata.season) for place in places]
     chosen = [task.model.selection(place) for place in places]
@@ -283,7 +283,7 @@ def _transforms(power: float) -> tuple[str, str]:
 def _selftest(task: AnyTask) -> tuple[dict[str, np.ndarray], str]:
     """The tables and the statements of the self-test: a forecast from the end of a series."""
     steps = min(TEST_STEPS, task.options.horizon)
-    run = _Run(task, 0, 0, steps)
+    run = _ForecastRun(task, 0, 0, steps)
     wanted = run.results()[:, 0]
     known = ", ".join(repr(float(number)) for number in run.ahead.ravel())
     statements = filled(
@@ -300,7 +300,7 @@ def proof(task: AnyTask) -> Proof:
     """Forecasts from the end of each series, and after further steps."""
     compared = task.metadata.compared
     runs = [
-        _Run(task, place, added, steps)
+        _ForecastRun(task, place, added, steps)
         for place in range(min(PROOF_SERIES, len(task.metadata.series)))
         for added, steps in ((0, task.options.horizon), (ADDED_STEPS, 2 * compared + 1))
     ]
@@ -322,7 +322,7 @@ def proof(task: AnyTask) -> Proof:
     return Proof(driver, given, wanted, units)
 
 
-class _Run:
+class _ForecastRun:
     """A forecast of the proof, after some steps that are added to a series.
 
     Args:

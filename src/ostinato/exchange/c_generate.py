@@ -8,7 +8,7 @@ import torch
 
 from ..data.text import compose
 from ..data.vocabulary import BytePairVocabulary, CharacterVocabulary
-from .c_parts import AnyTask, Listing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
+from .c_parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
 from .c_unicode import (
     DIGIT,
     PLAIN_CHARACTERS,
@@ -50,7 +50,7 @@ ODD_PARTS = (
 )
 
 
-def generator_code(task: AnyTask, listing: Listing) -> TaskCode:
+def generator_code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """A language model.
 
     Args:
@@ -129,7 +129,7 @@ def _logits(task: AnyTask, tokens: np.ndarray) -> np.ndarray:
     return logits[0, -1].double().cpu().numpy()
 
 
-def _add_characters(vocabulary: CharacterVocabulary, listing: Listing) -> None:
+def _add_characters(vocabulary: CharacterVocabulary, listing: CodeListing) -> None:
     """Add `encode_points` and the texts of the tokens, for a vocabulary of characters."""
     known = set("".join(vocabulary.tokens))
     # a text with other code points has no tokens anyway
@@ -149,7 +149,7 @@ def _add_characters(vocabulary: CharacterVocabulary, listing: Listing) -> None:
     listing.add(_TOKEN, TOKENS=len(vocabulary), PLACE="token_place[token]")
 
 
-def _add_byte_pairs(vocabulary: BytePairVocabulary, listing: Listing) -> None:
+def _add_byte_pairs(vocabulary: BytePairVocabulary, listing: CodeListing) -> None:
     """Add `encode_points` and the texts of the tokens, for a vocabulary of byte pairs."""
     add_reading(listing)
     texts = vocabulary.token_bytes

@@ -17,7 +17,7 @@ from .c_support import Support, quantised
 __all__ = [
     "ROUNDED_SIZE",
     "AnyTask",
-    "Listing",
+    "CodeListing",
     "Proof",
     "Scratch",
     "TaskCode",
@@ -115,7 +115,7 @@ class TaskCode:
         title: Lines for the top of the files.
     """
 
-    listing: "Listing"
+    listing: "CodeListing"
     macros: dict[str, str]
     types: str
     prototypes: str
@@ -156,7 +156,7 @@ class Scratch:
         return "\n".join(lines)
 
 
-class Listing:
+class CodeListing:
     """C source code that is built part by part.
 
     Args:

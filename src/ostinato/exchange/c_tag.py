@@ -7,7 +7,7 @@ import numpy as np
 from ..tasks.tag import TagModel
 from .c_parts import (
     AnyTask,
-    Listing,
+    CodeListing,
     Proof,
     Scratch,
     TaskCode,
@@ -25,7 +25,7 @@ ODD_WORDS = ("Xyzzy", "ΟΔΟΣ", "İ", "J\u030cx", "한글", "e\u0301", "<pad>"
 PROOF_WORDS = (0, 1, 2, 3, 5, 8, 13, 40)
 
 
-def tagger_code(task: AnyTask, listing: Listing) -> TaskCode:
+def tagger_code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """A tagger.
 
     Args:
@@ -113,7 +113,7 @@ def _some_words(task: AnyTask) -> list[str]:
     return [*found, *(word.upper() for word in found[:10])]
 
 
-def _best(model: TagModel, listing: Listing) -> str:
+def _best(model: TagModel, listing: CodeListing) -> str:
     """Add the choice of the tags from the scores, and return the call of it."""
     if model.crf is None:
         listing.add(_LARGEST, TAGS=model.readout.out_features)

@@ -14,10 +14,10 @@ from ..tasks.random_kernels import RandomKernels
 from .c_code import Sizes, rounded_layer
 from .c_compile import run_c
 from .c_file import CFile
-from .c_parts import ROUNDED_SIZE, AnyTask, Listing, TaskCode
+from .c_parts import ROUNDED_SIZE, AnyTask, CodeListing, TaskCode
 from .c_support import quantised
 
-__all__ = ["TaskFile", "compare_task", "program", "prove_task", "task_file"]
+__all__ = ["CTaskFile", "compare_task", "program", "prove_task", "task_file"]
 
 # The tasks that are written as C.
 WRITTEN = ("classify", "tag", "generate", "forecast")
@@ -26,7 +26,7 @@ TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class TaskFile:
+class CTaskFile:
     """A task as C files.
 
     Attributes:
@@ -43,7 +43,7 @@ class TaskFile:
 
 def task_file(
     task: AnyTask, name: str, weights: str = "float32", *, network_only: bool = False
-) -> TaskFile:
+) -> CTaskFile:
     """The header and the source of a task.
 
     Args:
@@ -61,13 +61,13 @@ def task_file(
     if network_only:
         task = _network_of(task)
         notes.append("The linear model of the task is left out.")
-    listing, rounding = Listing(name, weights), None
+    listing, rounding = CodeListing(name, weights), None
     original = task
     if listing.int8:
         task = rounded_task(task)
     code = _code(task, listing)
     if listing.int8:
-        exact = _code(original, Listing(name)).proof.wanted
+        exact = _code(original, CodeListing(name)).proof.wanted
         wanted = code.proof.wanted
         rounding = max(float(np.abs(wanted[k] - exact[k]).max(initial=0.0)) for k in wanted)
     layers = [layer.sizes for layer in listing.layers]
@@ -93,7 +93,7 @@ def task_file(
         selftest=listing.filled(code.selftest.strip("\n")),
         expected=code.expected,
     )
-    return TaskFile(file, code, rounding)
+    return CTaskFile(file, code, rounding)
 
 
 def _check_finite(task: AnyTask) -> None:
@@ -119,7 +119,7 @@ def _network_of(task: AnyTask) -> AnyTask:
     return task
 
 
-def _code(task: AnyTask, listing: Listing) -> TaskCode:
+def _code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """The parts of a task."""
     if task.name == "classify":
         from .c_classify import classifier_code
@@ -169,7 +169,7 @@ def _rounded(weight: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(whole.astype(np.float32) * scale[:, None])
 
 
-def prove_task(one: TaskFile) -> None:
+def prove_task(one: CTaskFile) -> None:
     """Compile the code of a task, run it on the inputs of its proof, and compare.
 
     Raises:
@@ -178,7 +178,7 @@ def prove_task(one: TaskFile) -> None:
     compare_task(one, run_c(program(one), one.code.proof.given))
 
 
-def program(one: TaskFile) -> dict[str, str]:
+def program(one: CTaskFile) -> dict[str, str]:
     """The sources of a program that computes the results of the proof of a task."""
     name = one.file.name
     driver = one.code.listing.filled(_DRIVER + one.code.proof.driver)
@@ -189,7 +189,7 @@ def program(one: TaskFile) -> dict[str, str]:
     }
 
 
-def compare_task(one: TaskFile, output: bytes) -> None:
+def compare_task(one: CTaskFile, output: bytes) -> None:
     """Compare the output of that program with the results of the task.
 
     Raises:

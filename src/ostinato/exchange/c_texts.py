@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from .c_classify import Networks
-from .c_parts import AnyTask, Listing, Proof, Scratch, TaskCode, filled, numbers_of, quoted
+from .c_parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, quoted
 from .c_unicode import SPACE, class_table, word_classes
 from .c_words import EXPANSION, add_spelled_words, add_words, vocabulary_of
 
@@ -17,7 +17,7 @@ ODD_PARTS = ("Xyzzy", "!", "ÉΣ", "...", "İ", "한글", "e\u0301", "\r\n", "\u
 PROOF_WORDS = (0, 1, 2, 3, 5, 8, 13, 40)
 
 
-def text_classifier_code(task: AnyTask, listing: Listing) -> TaskCode:
+def text_classifier_code(task: AnyTask, listing: CodeListing) -> TaskCode:
     """A classifier of texts.
 
     Args:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .c_parts import Listing
+from .c_parts import CodeListing
 from .c_unicode_code import (
     CHARACTERS,
     CLASS_OF,
@@ -194,7 +194,7 @@ def _marks() -> dict[int, int]:
     return {point: kind for point, kind in found if kind}
 
 
-def class_table(listing: Listing, name: str, classes: Classes, bits: int) -> str:
+def class_table(listing: CodeListing, name: str, classes: Classes, bits: int) -> str:
     """Add a table of classes, and return the C arguments of `class_of`."""
     classes = classes or ((0, 0),)
     table = listing.table(name, [start << bits | kind for start, kind in classes], np.uint32)
@@ -208,7 +208,7 @@ def class_at(classes: Classes, point: int) -> int:
     return classes[place - 1][1] if place else 0
 
 
-def add_reading(listing: Listing, known: set[str] | None = None) -> None:
+def add_reading(listing: CodeListing, known: set[str] | None = None) -> None:
     """Add `read_text`: UTF-8 to code points in NFC, with "\\n" as line end.
 
     Args:
@@ -237,7 +237,7 @@ def add_reading(listing: Listing, known: set[str] | None = None) -> None:
     listing.add(READ)
 
 
-def add_lower(listing: Listing, known: set[str], lower: Callable[[str], str]) -> None:
+def add_lower(listing: CodeListing, known: set[str], lower: Callable[[str], str]) -> None:
     """Add `lower_points`: the lower case of code points, without normalisation.
 
     Args:
@@ -260,12 +260,12 @@ def add_lower(listing: Listing, known: set[str], lower: Callable[[str], str]) ->
     listing.add(LOWER, LOWERED=len(found))
 
 
-def add_composing(listing: Listing) -> None:
+def add_composing(listing: CodeListing) -> None:
     """Add `compose_points`: code points in NFC, after `add_reading`."""
     listing.add(COMPOSE)
 
 
-def add_final_sigma(listing: Listing) -> None:
+def add_final_sigma(listing: CodeListing) -> None:
     """Add `final_sigma`: whether a capital sigma ends a word, as str.lower sees it."""
     kinds = []
     for point in code_points():
@@ -280,13 +280,13 @@ def add_final_sigma(listing: Listing) -> None:
     listing.add(FINAL_SIGMA, CASES=table)
 
 
-def add_characters(listing: Listing) -> None:
+def add_characters(listing: CodeListing) -> None:
     """Add `character_end`: the end of the character (grapheme cluster) that begins at a place."""
     table = class_table(listing, "character_classes", character_classes(), 4)
     listing.add(CHARACTERS, CLASSES=table)
 
 
-def add_lookup(listing: Listing, name: str, tokens: dict[str, int]) -> str:
+def add_lookup(listing: CodeListing, name: str, tokens: dict[str, int]) -> str:
     """Add a table of tokens, and return the C arguments of `find_text`.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..data.vocabulary import SPECIAL, UNKNOWN
 from ..tasks.spelling import SpelledWords
-from .c_parts import Listing, numbers_of, recurrent_of
+from .c_parts import CodeListing, numbers_of, recurrent_of
 from .c_unicode import (
     add_characters,
     add_composing,
@@ -32,7 +32,7 @@ def vocabulary_of(tokenizer, count: int) -> dict[str, int]:
 
 
 def add_words(
-    listing: Listing,
+    listing: CodeListing,
     tokens: dict[str, int],
     *,
     lower: Callable[[str], str] | None,
@@ -93,7 +93,7 @@ def parts_of(letters: set[str]) -> set[str]:
 
 
 def add_spelled_words(
-    listing: Listing, words: SpelledWords, *, scheme: str, letters: list[str]
+    listing: CodeListing, words: SpelledWords, *, scheme: str, letters: list[str]
 ) -> tuple[int, str]:
     """Add `read_word`: the representation of a word, after `add_words`.
 

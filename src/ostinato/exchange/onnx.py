@@ -161,7 +161,7 @@ def _model(layer: Recurrent, dtype: torch.dtype, *, lengths: bool, states: bool)
         graph.name,
         {
             "cell": graph.name,
-            "equations": str(layer.cell),
+            "equations": layer.cell.equations(),
             "layers": str(layer.num_layers),
             "directions": str(layer.num_directions),
             "batch_first": str(layer.batch_first).lower(),

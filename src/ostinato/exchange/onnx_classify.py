@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .onnx_files import AnyTask, Run, TaskFile, compare, text_metadata
+from .onnx_files import AnyTask, Run, OnnxTaskFile, compare, text_metadata
 from .onnx_modules import (
     DOUBLE,
     FLOAT,
@@ -37,9 +37,9 @@ __all__ = ["check", "files"]
 INT64 = 7
 
 
-def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
+def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
     """The file of a classifier."""
-    file = TaskFile(metadata=_metadata(task, network_only))
+    file = OnnxTaskFile(metadata=_metadata(task, network_only))
     out, ports = file.out, file.ports
     combined = task.model.linear is not None and not network_alone(task, network_only)
     tokens = task.metadata.letters is None

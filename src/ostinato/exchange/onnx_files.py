@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import EngineError
 from .onnx_nodes import Constants, Nodes, Ports
 
-__all__ = ["AnyTask", "Run", "TaskFile", "compare", "run_task", "text_metadata"]
+__all__ = ["AnyTask", "Run", "OnnxTaskFile", "compare", "run_task", "text_metadata"]
 
 # A trained `ostinato.tasks.Task`; its model is a module of torch, whose parts have no static types.
 AnyTask: TypeAlias = Any
@@ -21,7 +21,7 @@ TOLERANCE = 2e-5
 
 
 @dataclass
-class TaskFile:
+class OnnxTaskFile:
     """One ONNX file of a task.
 
     Attributes:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .onnx_files import AnyTask, Run, TaskFile, compare
+from .onnx_files import AnyTask, Run, OnnxTaskFile, compare
 from .onnx_modules import (
     DOUBLE,
     FLOAT,
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["check", "files"]
 
 
-def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
+def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
     """The file of a forecaster."""
     metadata, columns = task.metadata, len(task.metadata.names)
-    file = TaskFile(metadata=_metadata(task, network_only))
+    file = OnnxTaskFile(metadata=_metadata(task, network_only))
     ports = file.ports
     ports.add_input("values", np.float64, ["batch", "time", columns])
     if metadata.calendar:

@@ -14,27 +14,26 @@ if TYPE_CHECKING:
 # The version of ONNX's operators, and the file format's: onnx 1.14 and ONNX Runtime 1.15 have them.
 OPSET, IR_VERSION = 18, 9
 
-# The ONNX operators of the pointwise operations, with their attributes.
-OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "add": ("Add", {}),
-    "sub": ("Sub", {}),
-    "mul": ("Mul", {}),
-    "div": ("Div", {}),
-    "neg": ("Neg", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "relu": ("Relu", {}),
-    "exp": ("Exp", {}),
-    "log": ("Log", {}),
-    "sqrt": ("Sqrt", {}),
-    "softplus": ("Softplus", {}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    "floor": ("Floor", {}),
-    "abs": ("Abs", {}),
-    "maximum": ("Max", {}),
-    "minimum": ("Min", {}),
-    "less": ("Less", {}),
-    "where": ("Where", {}),
+# The ONNX operators of the pointwise operations.
+OPERATORS: dict[str, str] = {
+    "add": "Add",
+    "sub": "Sub",
+    "mul": "Mul",
+    "div": "Div",
+    "neg": "Neg",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "Relu",
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "softplus": "Softplus",
+    "floor": "Floor",
+    "abs": "Abs",
+    "maximum": "Max",
+    "minimum": "Min",
+    "less": "Less",
+    "where": "Where",
 }
 
 
@@ -260,9 +259,14 @@ def add_step(
                 mean = out.add("ReduceMean", *names, axis)
                 rest = out.add("ReduceMean", out.add("Sub", *names, mean), axis)
                 result = out.add("Add", mean, rest, **named)
+            case "hard_sigmoid":
+                # the attributes of HardSigmoid are float32, also for float64 numbers
+                number = out.constants.number
+                slope = out.add("Mul", *names, number(1 / 6))
+                line = out.add("Add", slope, number(0.5))
+                result = out.add("Clip", line, number(0.0), number(1.0), **named)
             case op:
-                operator, attributes = OPERATORS[op]
-                result = out.add(operator, *names, **named, **attributes)
+                result = out.add(OPERATORS[op], *names, **named)
         values[node] = StepValue(result, full)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .onnx_files import AnyTask, Run, TaskFile, compare, text_metadata
+from .onnx_files import AnyTask, Run, OnnxTaskFile, compare, text_metadata
 from .onnx_layers import final, initial
 from .onnx_modules import (
     FLOAT,
@@ -36,7 +36,7 @@ __all__ = ["check", "files"]
 STEPS = 6
 
 
-def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
+def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
     """The file of a language model; or the files of an encoder and of one step of a decoder."""
     return [_language_file(task)] if task.name == "generate" else _sentence_files(task)
 
@@ -44,8 +44,8 @@ def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
 # ---------------------------------------------------------------- language models
 
 
-def _language_file(task: AnyTask) -> TaskFile:
-    file, model = TaskFile(metadata=text_metadata(task)), task.model
+def _language_file(task: AnyTask) -> OnnxTaskFile:
+    file, model = OnnxTaskFile(metadata=text_metadata(task)), task.model
     out, ports, layer = file.out, file.ports, checked(model.recurrent)
     ports.add_input("tokens", np.int64, ["batch", "time"])
     units = _add_states(file, layer)
@@ -62,7 +62,7 @@ def _language_file(task: AnyTask) -> TaskFile:
     return file
 
 
-def _add_states(file: TaskFile, layer: "Recurrent") -> dict[str, int]:
+def _add_states(file: OnnxTaskFile, layer: "Recurrent") -> dict[str, int]:
     """Add the initial states of a layer to the inputs; the units of each state."""
     letters = layer._letters(0)
     units = {name: size.at(letters) for name, size in layer.graph.states.items()}
@@ -73,7 +73,7 @@ def _add_states(file: TaskFile, layer: "Recurrent") -> dict[str, int]:
 
 
 def _give_states(
-    file: TaskFile, layer: "Recurrent", units: dict[str, int], values: dict[str, str]
+    file: OnnxTaskFile, layer: "Recurrent", units: dict[str, int], values: dict[str, str]
 ) -> None:
     """Add the final states of a layer to the outputs."""
     for name, n in units.items():
@@ -84,11 +84,11 @@ def _give_states(
 # ---------------------------------------------------------------- encoder and decoder
 
 
-def _sentence_files(task: AnyTask) -> list[TaskFile]:
+def _sentence_files(task: AnyTask) -> list[OnnxTaskFile]:
     from ..data.vocabulary import END, START
 
     metadata = text_metadata(task) | {"start": START, "end": END}
-    encoder, decoder = TaskFile("encoder", dict(metadata)), TaskFile("decoder", metadata)
+    encoder, decoder = OnnxTaskFile("encoder", dict(metadata)), OnnxTaskFile("decoder", metadata)
     if task.name == "transcribe":
         encoder.metadata |= {"units": task.metadata.units, "dtype": task.metadata.dtype}
     _encoder(encoder, task)
@@ -96,7 +96,7 @@ def _sentence_files(task: AnyTask) -> list[TaskFile]:
     return [encoder, decoder]
 
 
-def _encoder(file: TaskFile, task: AnyTask) -> None:
+def _encoder(file: OnnxTaskFile, task: AnyTask) -> None:
     model, out, ports = task.model, file.out, file.ports
     layer = checked(model.recurrent)
     units = dict(zip(layer.graph.states, model._state_units))
@@ -200,7 +200,7 @@ def _group_norm(out: Nodes, module: nn.GroupNorm, x: str) -> str:
     return out.add("Add", out.add("Mul", x, weight), bias)
 
 
-def _decoder(file: TaskFile, task: AnyTask) -> None:
+def _decoder(file: OnnxTaskFile, task: AnyTask) -> None:
     model, out, ports = task.model, file.out, file.ports
     layer, masked = checked(model.recurrent), task.name != "caption"
     places = "places" if masked else model.encoder.PLACES

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .onnx_files import AnyTask, Run, TaskFile, compare
+from .onnx_files import AnyTask, Run, OnnxTaskFile, compare
 from .onnx_modules import (
     DOUBLE,
     array,
@@ -30,15 +30,15 @@ __all__ = ["check", "files"]
 LENGTHS = (6, 1, 0, 9, 3)
 
 
-def files(task: AnyTask, *, network_only: bool) -> list[TaskFile]:
+def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
     """The file of a tagger of words or frames."""
     return [_frames_file(task) if task.name == "frames" else _words_file(task)]
 
 
-def _frames_file(task: AnyTask) -> TaskFile:
+def _frames_file(task: AnyTask) -> OnnxTaskFile:
     metadata = task.metadata
     names: dict[str, Any] = {"labels": metadata.labels, "units": metadata.units}
-    file = TaskFile(metadata=names | {"dtype": metadata.dtype})
+    file = OnnxTaskFile(metadata=names | {"dtype": metadata.dtype})
     out, model = file.out, task.model
     file.ports.add_input("x", np.float32, ["batch", "time", metadata.units])
     file.ports.add_input("lengths", np.int64, ["batch"])
@@ -49,10 +49,10 @@ def _frames_file(task: AnyTask) -> TaskFile:
     return file
 
 
-def _words_file(task: AnyTask) -> TaskFile:
+def _words_file(task: AnyTask) -> OnnxTaskFile:
     metadata, model = task.metadata, task.model
     vocabulary = task.vocabulary.tokenizer.get_vocab()
-    file = TaskFile(
+    file = OnnxTaskFile(
         metadata={
             "labels": metadata.tags,
             "tokens": sorted(vocabulary, key=vocabulary.get)[: metadata.embedded],
@@ -74,7 +74,7 @@ def _words_file(task: AnyTask) -> TaskFile:
 
 
 def _add_outputs(
-    file: TaskFile, name: str, count: int, scores: str, crf: "LinearChainCRF | None"
+    file: OnnxTaskFile, name: str, count: int, scores: str, crf: "LinearChainCRF | None"
 ) -> None:
     """The best label of each step (B, T) and the probabilities (B, T, C) from scores (B, T, C); 0
     after the end of a row.
