@@ -16,8 +16,8 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, TensorError
 from ostinato.exchange import c, c_compile, c_support
-from ostinato.exchange.c_layer import LayerFile, layer_file
-from ostinato.exchange.c_support import WEIGHTS
+from ostinato.exchange.c.layer import LayerFile, layer_file
+from ostinato.exchange.c.support import WEIGHTS
 from ostinato.language.graph import POINTWISE
 from ostinato.language.tracing import Cell
 from places import ROOT

@@ -15,8 +15,8 @@ import torch
 
 from ostinato.errors import EngineError, InputError
 from ostinato.exchange import c, c_tasks
-from ostinato.exchange.c_compile import run_c
-from ostinato.exchange.c_tasks import compare_task, program, rounded_task, task_file
+from ostinato.exchange.c.compile import run_c
+from ostinato.exchange.c.tasks import compare_task, program, rounded_task, task_file
 from ostinato.nn.torch_baseline import torch_baseline
 from ostinato.tasks import Classifier, Forecaster, Generator, Tagger, random_kernels
 from ostinato.tasks.classify_model import ClassifyEnsemble

@@ -12,9 +12,9 @@ from tokenizers import pre_tokenizers
 
 from ostinato.data.text import compose
 from ostinato.exchange import c_unicode
-from ostinato.exchange.c_compile import run_c
-from ostinato.exchange.c_parts import CodeListing
-from ostinato.exchange.c_words import add_words
+from ostinato.exchange.c.compile import run_c
+from ostinato.exchange.c.parts import CodeListing
+from ostinato.exchange.c.words import add_words
 
 FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"]
 # Code points that normalisation, case or the rules of characters treat in a special way.

@@ -12,7 +12,7 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import InputError
 from ostinato.exchange import keras, keras_files
-from ostinato.exchange.keras_tables import CELLS as KERAS_CELLS
+from ostinato.exchange.keras.tables import CELLS as KERAS_CELLS
 from ostinato.exchange.layer_stack import (
     ActivationSpec,
     DenseSpec,

@@ -14,7 +14,7 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, MissingExtra, TensorError
 from ostinato.exchange import onnx, onnx_nodes
-from ostinato.exchange.onnx_operators import native
+from ostinato.exchange.onnx.operators import native
 from ostinato.language.graph import POINTWISE
 from places import ROOT
 from random_cells import Body, made

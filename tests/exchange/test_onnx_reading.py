@@ -16,8 +16,8 @@ from ostinato.errors import EngineError, InputError, MissingExtra
 from ostinato.exchange import onnx as exchange
 from ostinato.exchange import onnx_node_proof, onnx_operators
 from ostinato.exchange.activations import UNITS
-from ostinato.exchange.onnx_cells import ACTIVATIONS, Activation
-from ostinato.exchange.onnx_operators import DEFAULTS, GATES, NATIVE, native, of_node
+from ostinato.exchange.onnx.cells import ACTIVATIONS, Activation
+from ostinato.exchange.onnx.operators import DEFAULTS, GATES, NATIVE, native, of_node
 from ostinato.exchange.reversed_layer import ReversedLayer
 
 onnx = pytest.importorskip("onnx")

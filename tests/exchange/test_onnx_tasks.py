@@ -10,7 +10,7 @@ import pytest
 
 from ostinato.errors import EngineError, InputError
 from ostinato.exchange import onnx
-from ostinato.exchange.onnx_proof import padded_numbers
+from ostinato.exchange.onnx.proof import padded_numbers
 from places import ROOT
 
 onnxruntime = pytest.importorskip("onnxruntime")

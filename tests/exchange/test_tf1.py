@@ -12,7 +12,7 @@ from ostinato.cells import CELLS
 from ostinato.errors import InputError
 from ostinato.exchange import tf1
 from ostinato.exchange.layer_stack import DenseSpec, LayerStack, RecurrentSpec
-from ostinato.exchange.tf1_cells import CELLS as TF1_CELLS
+from ostinato.exchange.tf1.cells import CELLS as TF1_CELLS
 from ostinato.tf1.files.bundle import write_bundle
 from ostinato.tf1.files.reader import list_variables, load_variable
 

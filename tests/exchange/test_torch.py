@@ -13,8 +13,8 @@ from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, TensorError
 from ostinato.exchange import torch as exchange
 from ostinato.exchange import torch_cells, torch_proof
-from ostinato.exchange.torch_file import layer_file, parameters_of
-from ostinato.exchange.torch_proof import PROOFS
+from ostinato.exchange.torch.file import layer_file, parameters_of
+from ostinato.exchange.torch.proof import PROOFS
 from ostinato.language.graph import POINTWISE
 from random_cells import Body, made
 from tolerances import TOLERANCES
@@ -236,7 +236,7 @@ def test_bad_arguments_are_refused(tmp_path):
 
 def test_tensors_of_a_file_are_read_without_safetensors(tmp_path):
     from ostinato.data.files import write_tensors
-    from ostinato.exchange.torch_layers_code import read_tensors
+    from ostinato.exchange.torch.layers_code import read_tensors
 
     tensors: dict[str, Tensor] = {
         "a": torch.randn(2, 3, dtype=torch.float64),

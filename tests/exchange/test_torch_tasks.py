@@ -12,7 +12,7 @@ import torch
 from ostinato.errors import EngineError, InputError
 from ostinato.exchange import torch as exchange
 from ostinato.exchange import torch_proof, torch_tasks, torch_text_code
-from ostinato.exchange.torch_tasks import grapheme_table
+from ostinato.exchange.torch.tasks import grapheme_table
 from ostinato.tasks import Classifier, Forecaster, FrameTagger, Generator, Tagger, Translator
 from ostinato.tasks.ngrams import NGrams
 from written_style import check_style

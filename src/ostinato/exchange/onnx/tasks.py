@@ -1,0 +1,67 @@
+"""Private: trained tasks as ONNX files, compared with the task before they are written."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from ...data.files import write_whole
+from ...errors import InputError
+from .files import AnyTask, run_task
+
+__all__ = ["write_task"]
+
+# The module that writes each task: it has the functions `files` and `check`.
+MODULES = {
+    "classify": "onnx_classify",
+    "tag": "onnx_tags",
+    "frames": "onnx_tags",
+    "forecast": "onnx_forecast",
+    "generate": "onnx_sentences",
+    "translate": "onnx_sentences",
+    "transcribe": "onnx_sentences",
+    "caption": "onnx_sentences",
+}
+# Tasks whose answer is a mean of the network and other models.
+COMBINED = ("classify", "forecast")
+
+
+def write_task(task: AnyTask, path: Path, *, network_only: bool) -> list[Path]:
+    """Write the files of a task, and return their paths; see `onnx.write`."""
+    task._require_model()
+    if network_only and task.name not in COMBINED:
+        raise InputError(
+            f"network_only is for models that combine the network with other models, "
+            f"{' and '.join(COMBINED)}; leave it out for `{task.name}`"
+        )
+    module: Any = importlib.import_module(f".{MODULES[task.name]}", __package__)
+    device, training = next(task.model.parameters()).device, task.model.training
+    try:
+        task.model.cpu().eval()
+        files = module.files(task, network_only=network_only)
+        contents = {file.part: file.content(task) for file in files}
+        module.check(task, run_task(contents), network_only=network_only)
+    finally:
+        task.model.to(device).train(training)
+    paths = {part: path_of(Path(path), part) for part in contents}
+    written: list[Path] = []
+    try:
+        for part, content in contents.items():
+            new = not os.path.lexists(paths[part])
+            write_whole(paths[part], content)
+            written += [paths[part]] if new else []
+    except InputError:
+        # an encoder without its decoder cannot be used
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
+    return [*paths.values()]
+
+
+def path_of(path: Path, part: str) -> Path:
+    """The file of a part: NAME.onnx for a task of one file, else NAME.PART.onnx."""
+    if not part:
+        return path
+    if not path.name or path.name == "..":
+        raise InputError(f"{str(path)!r} is not the name of a file; give one such as model.onnx")
+    return path.with_name(f"{path.name.removesuffix('.onnx')}.{part}.onnx")
