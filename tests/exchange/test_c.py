@@ -15,7 +15,9 @@ import odd_cells
 import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, TensorError
-from ostinato.exchange import c, c_compile, c_support
+from ostinato.exchange import c
+from ostinato.exchange.c import compile as c_compile
+from ostinato.exchange.c import support as c_support
 from ostinato.exchange.c.layer import LayerFile, layer_file
 from ostinato.exchange.c.support import WEIGHTS
 from ostinato.language.graph import POINTWISE

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from ostinato.errors import EngineError, InputError
-from ostinato.exchange import c, c_tasks
+from ostinato.exchange import c
+from ostinato.exchange.c import tasks as c_tasks
 from ostinato.exchange.c.compile import run_c
 from ostinato.exchange.c.tasks import compare_task, program, rounded_task, task_file
 from ostinato.nn.torch_baseline import torch_baseline

@@ -11,7 +11,7 @@ import regex
 from tokenizers import pre_tokenizers
 
 from ostinato.data.text import compose
-from ostinato.exchange import c_unicode
+from ostinato.exchange.c import unicode as c_unicode
 from ostinato.exchange.c.compile import run_c
 from ostinato.exchange.c.parts import CodeListing
 from ostinato.exchange.c.words import add_words

@@ -14,7 +14,7 @@ import pytest
 
 from ostinato.errors import InputError
 from ostinato.exchange import onnx as exchange
-from ostinato.exchange import onnx_reader
+from ostinato.exchange.onnx import reader as onnx_reader
 from ostinato.tf1.files.protobuf import varint
 
 onnx = pytest.importorskip("onnx")

@@ -11,7 +11,8 @@ import keras_files as made
 import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import InputError
-from ostinato.exchange import keras, keras_files
+from ostinato.exchange import keras
+from ostinato.exchange.keras import files as keras_files
 from ostinato.exchange.keras.tables import CELLS as KERAS_CELLS
 from ostinato.exchange.layer_stack import (
     ActivationSpec,

@@ -13,7 +13,8 @@ from torch import Tensor
 import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, MissingExtra, TensorError
-from ostinato.exchange import onnx, onnx_nodes
+from ostinato.exchange import onnx
+from ostinato.exchange.onnx import nodes as onnx_nodes
 from ostinato.exchange.onnx.operators import native
 from ostinato.language.graph import POINTWISE
 from places import ROOT
@@ -202,7 +203,7 @@ def test_a_cell_whose_loop_is_empty_is_written(tmp_path):
 
 
 def test_nothing_is_written_where_the_results_differ(tmp_path, monkeypatch):
-    monkeypatch.setitem(onnx_nodes.OPERATORS, "sigmoid", ("Tanh", {}))
+    monkeypatch.setitem(onnx_nodes.OPERATORS, "sigmoid", "Tanh")
     with pytest.raises(
         EngineError, match="differs from the layer's by .* nothing has been written"
     ):

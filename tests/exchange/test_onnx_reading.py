@@ -14,8 +14,9 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, MissingExtra
 from ostinato.exchange import onnx as exchange
-from ostinato.exchange import onnx_node_proof, onnx_operators
 from ostinato.exchange.activations import UNITS
+from ostinato.exchange.onnx import node_proof as onnx_node_proof
+from ostinato.exchange.onnx import operators as onnx_operators
 from ostinato.exchange.onnx.cells import ACTIVATIONS, Activation
 from ostinato.exchange.onnx.operators import DEFAULTS, GATES, NATIVE, native, of_node
 from ostinato.exchange.reversed_layer import ReversedLayer

@@ -317,7 +317,7 @@ def test_the_metadata_has_the_labels_and_options(classifier, tmp_path):
 
 
 def test_nothing_is_written_where_the_answers_differ(classifier, tmp_path, monkeypatch):
-    from ostinato.exchange import onnx_classify
+    from ostinato.exchange.onnx import classify as onnx_classify
 
     monkeypatch.setattr(onnx_classify, "scaled", lambda out, x, metadata: x)
     with pytest.raises(EngineError, match="'probabilities' differs .* nothing has been written"):

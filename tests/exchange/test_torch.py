@@ -12,7 +12,8 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, TensorError
 from ostinato.exchange import torch as exchange
-from ostinato.exchange import torch_cells, torch_proof
+from ostinato.exchange.torch import cells as torch_cells
+from ostinato.exchange.torch import proof as torch_proof
 from ostinato.exchange.torch.file import layer_file, parameters_of
 from ostinato.exchange.torch.proof import PROOFS
 from ostinato.language.graph import POINTWISE

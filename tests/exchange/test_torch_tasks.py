@@ -11,7 +11,9 @@ import torch
 
 from ostinato.errors import EngineError, InputError
 from ostinato.exchange import torch as exchange
-from ostinato.exchange import torch_proof, torch_tasks, torch_text_code
+from ostinato.exchange.torch import proof as torch_proof
+from ostinato.exchange.torch import tasks as torch_tasks
+from ostinato.exchange.torch import text_code as torch_text_code
 from ostinato.exchange.torch.tasks import grapheme_table
 from ostinato.tasks import Classifier, Forecaster, FrameTagger, Generator, Tagger, Translator
 from ostinato.tasks.ngrams import NGrams

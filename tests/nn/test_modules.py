@@ -89,7 +89,9 @@ MODULES = {
 def test_every_module_is_tested():
     found = set()
     for info in pkgutil.walk_packages(ostinato.__path__, "ostinato."):
-        if "__main__" not in info.name:
+        # tests/exchange/test_torch_tasks.py runs what is copied to torch files
+        copied = "exchange.torch." in info.name and info.name.endswith("_code")
+        if "__main__" not in info.name and not copied:
             module = importlib.import_module(info.name)
             found |= {
                 c.__name__

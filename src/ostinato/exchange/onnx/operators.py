@@ -165,7 +165,7 @@ def of_node(
     linear_before_reset: bool = False,
 ) -> Native:
     """The cell that a node computes, and where its weights are: a cell of the catalogue where one
-    has the same equations, else one of `onnx_cells`.
+    has the same equations, else one of `cells`.
 
     Args:
         op: The operator.

@@ -13,14 +13,14 @@ __all__ = ["write_task"]
 
 # The module that writes each task: it has the functions `files` and `check`.
 MODULES = {
-    "classify": "onnx_classify",
-    "tag": "onnx_tags",
-    "frames": "onnx_tags",
-    "forecast": "onnx_forecast",
-    "generate": "onnx_sentences",
-    "translate": "onnx_sentences",
-    "transcribe": "onnx_sentences",
-    "caption": "onnx_sentences",
+    "classify": "classify",
+    "tag": "tags",
+    "frames": "tags",
+    "forecast": "forecast",
+    "generate": "sentences",
+    "translate": "sentences",
+    "transcribe": "sentences",
+    "caption": "sentences",
 }
 # Tasks whose answer is a mean of the network and other models.
 COMBINED = ("classify", "forecast")

@@ -18,7 +18,7 @@ __all__ = ["CellCode", "cell_code"]
 
 # Columns of a line, as in the source of this package.
 COLUMNS = 100
-# How an operation is written: a function of torch, or one of `torch_layers_code`.
+# How an operation is written: a function of torch, or one of `layers_code`.
 FUNCTIONS = {
     "sigmoid": "torch.sigmoid",
     "tanh": "torch.tanh",
@@ -262,7 +262,7 @@ class CellCode:
     Attributes:
         name: The name of its class.
         text: The class.
-        functions: The functions of `torch_layers_code` that it calls.
+        functions: The functions of `layers_code` that it calls.
         weights: The attribute of each of the cell's weights.
     """
 

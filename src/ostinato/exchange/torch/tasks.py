@@ -81,7 +81,7 @@ class _TaskContent:
     """The model, settings and titles of the file of a task.
 
     Attributes:
-        model: The class of its model in `torch_tasks_code`.
+        model: The class of its model in `tasks_code`.
         settings: What the model takes besides the network.
         usage: A line of code that uses it.
         title: The first line of its docstring.
