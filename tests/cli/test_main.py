@@ -581,6 +581,12 @@ def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
     )
     one_error(ostinato("info", "m" * 300), "the model directory 'm+' does not exist")
     one_error(ostinato("predict", "m" * 300), "the model directory 'm+' does not exist")
+    for suffix in ("", ".onnx", ".safetensors", ".h5", ".keras", ".index"):
+        words = [] if suffix else ["--from", "tf1"]
+        one_error(ostinato("import", "m" * 300 + suffix, *words, "--out", "layers"), "m+")
+    one_error(ostinato("import", "m" * 300, "--out", "layers"), "does not say which format")
+    for name in ("onnx", "torch", "c", "keras", "tf1"):
+        one_error(ostinato("export", "m" * 300, "--to", name, "--out", "x"), "'m+'")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is missing")

@@ -678,12 +678,12 @@ def unknown_constant():
 
 
 @wrong(
-    "cell 'gru' has no constant 'W'",
+    "cell 'min_gru' has no constant 'W'",
     "It has none; a constant is a default after the `*`",
     make=called,
 )
 def weight_as_a_constant():
-    CELLS["gru"].with_constants(W=1.0)  # here
+    CELLS["min_gru"].with_constants(W=1.0)  # here
 
 
 @wrong(

@@ -17,7 +17,9 @@ from ostinato.training.metrics import (
     confusion,
     forecasting,
     has_spans,
+    label_sets,
     language,
+    set_counts,
     spans,
     tagging,
     translation,
@@ -27,6 +29,7 @@ from ostinato.training.metrics import (
 def test_every_measure_has_its_direction():
     found = [
         classification(torch.eye(3), [0, 1, 2]),
+        label_sets(set_counts(np.eye(2), np.eye(2))),
         language(1.0, 1, 1),
         translation(["a"], ["a"]),
         tagging([["B-X"]], [["B-X"]], words=[["a"]], known=set()),
@@ -36,6 +39,9 @@ def test_every_measure_has_its_direction():
         "accuracy",
         "macro_f1",
         "nats",
+        "micro_f1",
+        "macro_f1",
+        "exact_match",
         "bits_per_character",
         "nats_per_character",
         "perplexity",

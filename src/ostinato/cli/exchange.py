@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,7 +225,7 @@ def _format_of(file: Path) -> str:
         if file.name.lower().endswith(one.suffixes or "\0"):
             return name
     # the prefix of a checkpoint, or its directory
-    if file.with_name(f"{file.name}.index").is_file() or (file / "checkpoint").is_file():
+    if os.path.isfile(f"{file}.index") or os.path.isfile(file / "checkpoint"):
         return "tf1"
     raise InputError(
         f"{str(file)!r}: the name does not say which format the file has; add --from with one of "

@@ -2,6 +2,7 @@
 
 import inspect
 import json as json_text
+import os
 import shlex
 from dataclasses import fields
 from functools import partial
@@ -459,7 +460,7 @@ def info(
     from ..tasks.saved import CONFIG, LAYERS_FORMAT, read_kind, read_model
 
     config_file = directory / CONFIG
-    if config_file.is_file() and read_json(config_file).get("format") == LAYERS_FORMAT:
+    if os.path.isfile(config_file) and read_json(config_file).get("format") == LAYERS_FORMAT:
         from .layers import show_layers
 
         show_layers(directory, json=json)

@@ -1,5 +1,6 @@
 """C: layers and trained tasks as C99 source code that does not allocate memory."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -96,7 +97,7 @@ def write(
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".c", ".h") else path
     name = check_prefix(stem.name if name is None else name)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(
             f"{str(path)!r} is a directory; give the name of the files in it: "
             f"{str(path / 'model')!r} writes model.c and model.h"

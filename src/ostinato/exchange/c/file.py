@@ -1,5 +1,6 @@
 """Private: a C header and source file from their parts."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,7 @@ def write_files(files: Mapping[Path, str]) -> None:
     Raises:
         InputError: A file cannot be written.
     """
-    new = [path for path in files if not path.exists()]
+    new = [path for path in files if not os.path.exists(path)]
     try:
         for path, text in files.items():
             write_whole(path, text.encode())

@@ -84,7 +84,7 @@ def read_stack(path: Path) -> LayerStack:
         >>> from ostinato.exchange import onnx
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "layer.onnx")
-        ...     onnx.write(ostinato.GRU(3, 5, num_layers=2), path)
+        ...     written = onnx.write(ostinato.GRU(3, 5, num_layers=2), path)
         ...     onnx.read_stack(path).names
         ('GRU_0', 'GRU_1')
     """
