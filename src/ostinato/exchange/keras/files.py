@@ -21,6 +21,7 @@ import numpy as np
 
 from ...data.files import JSON_BYTES, JSON_VALUES, check_kind, parse_json
 from ...errors import InputError, missing_extra, shown
+from . import rehearsal
 
 if TYPE_CHECKING:
     import h5py
@@ -37,28 +38,8 @@ _FIX = "save the model again with Keras"
 # Seconds of the processor in which another process has to read the groups and attributes of a file;
 # on a busy machine they take longer.
 REHEARSAL_SECONDS, REHEARSAL_LIMIT = 6, 300
-# The HDF5 library may loop for ever, or crash, on a damaged file: another process goes first.
-_REHEARSAL = """
-import io, resource, sys
-import h5py
-resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1]) + 1))
-file = h5py.File(sys.argv[2] if len(sys.argv) > 2 else io.BytesIO(sys.stdin.buffer.read()), "r")
-waiting, count = [file], 0
-while waiting and count < 20000:
-    one, count = waiting.pop(), count + 1
-    for read in (lambda: [one.attrs[name] for name in one.attrs], lambda: (one.shape, one.dtype)):
-        try:
-            read()
-        except Exception:
-            pass
-    for name in list(one) if isinstance(one, h5py.Group) else ():
-        try:
-            if isinstance(one.get(name, getlink=True), h5py.HardLink):
-                waiting.append(one[name])
-        except Exception:
-            pass
-"""
+# Memory that it may take for that, besides twice the size of the file.
+REHEARSAL_MEMORY = 1 << 28
 
 
 def damaged(path: str, why: object) -> InputError:
@@ -159,7 +140,7 @@ def _rehearse(path: Path, content: bytes | None) -> None:
     """Raise an error if another process does not get through a file: a failure of Python there is
     one here too, and is reported where it happens.
     """
-    words = [sys.executable, "-c", _REHEARSAL, str(REHEARSAL_SECONDS)]
+    words = [sys.executable, rehearsal.__file__, str(REHEARSAL_SECONDS), str(REHEARSAL_MEMORY)]
     words += [str(path)] if content is None else []
     try:
         done = subprocess.run(
@@ -169,6 +150,8 @@ def _rehearse(path: Path, content: bytes | None) -> None:
         raise damaged(str(path), f"it is not read in {REHEARSAL_LIMIT} seconds") from None
     except OSError:
         return
+    if done.returncode == rehearsal.TOO_MUCH_MEMORY:
+        raise damaged(str(path), "its groups and attributes take more memory than the file")
     if done.returncode < 0:
         raise damaged(
             str(path), f"the HDF5 library does not read it in {REHEARSAL_SECONDS} seconds, or fails"
