@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _tried(read: Callable[..., Any], *args: Any) -> Any:
-    """What is read, or None: the process that follows reports errors where they happen."""
+    """The result of a function, or None: the next process reports errors where they happen."""
     try:
         return read(*args)
     except Exception as error:
