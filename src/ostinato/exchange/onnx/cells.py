@@ -1,5 +1,5 @@
-"""Private: what ONNX's RNN, LSTM and GRU compute with any activations, clipping and coupled gates,
-as cells.
+"""Private: ONNX's activation functions and clipping, and its LSTM with any of them and with coupled
+gates.
 
 Source:
     github.com/onnx/onnx, docs/Operators.md: RNN, GRU and LSTM.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ...language.operations import (
     clip,
     exp,
-    identity,
     minimum,
     relu,
     sigmoid,
@@ -23,7 +22,7 @@ from ...language.operations import (
 from ...language.symbols import Vector
 from ...language.tracing import cell, weight
 
-__all__ = ["ACTIVATIONS", "Activation", "onnx_gru", "onnx_gru_original", "onnx_lstm", "onnx_rnn"]
+__all__ = ["ACTIVATIONS", "Activation", "Bounded", "onnx_lstm"]
 
 
 def _line(x: Vector, slope: float, shift: float) -> Vector:
@@ -91,25 +90,20 @@ class Activation:
         return ACTIVATIONS[self.name].function(x, self.alpha, self.beta)
 
 
-def _bounded(limit: float | None) -> Callable[[Vector], Vector]:
-    """The function that clips to a distance of `limit` from 0; None for no limit."""
-    return identity if limit is None else lambda x: clip(x, -limit, limit)
+@dataclass(frozen=True)
+class Bounded:
+    """An activation function of values that are clipped first: clip of ONNX.
 
+    Attributes:
+        function: The activation function.
+        limit: The largest distance from 0; None for no limit.
+    """
 
-@cell
-def onnx_rnn(
-    x,
-    h,
-    *,
-    W=weight("H", "I"),
-    U=weight("H", "H"),
-    b=weight("H"),
-    activations=(tanh,),
-    limit=None,
-):
-    """ONNX's RNN, with its activation function f and `limit` for clip."""
-    (f,) = activations
-    return f(_bounded(limit)(W @ x + U @ h + b))
+    function: Callable[[Vector], Vector]
+    limit: float | None = None
+
+    def __call__(self, x: Vector) -> Vector:
+        return self.function(x if self.limit is None else clip(x, -self.limit, self.limit))
 
 
 @cell
@@ -125,62 +119,17 @@ def onnx_lstm(
     p_f=weight("H"),
     p_o=weight("H"),
     activations=(sigmoid, tanh, tanh),
-    limit=None,
     coupled=False,
     peepholes=False,
 ):
-    """ONNX's LSTM, with its activation functions f, g and h, `limit` for clip and `coupled` for
-    input_forget.
-
-    As in ONNX Runtime, clip is for the gates and the candidate, and h sees the cell state itself.
-    """
-    (f_, g_, h_), bounded = activations, _bounded(limit)
+    """ONNX's LSTM, with its activation functions f, g and h, and `coupled` for input_forget."""
+    f_, g_, h_ = activations
     i, f, g, o = split(W @ x + U @ h + b, 4)
     if peepholes:
         i = i + p_i * c
         f = f + p_f * c
-    i = f_(bounded(i))
-    c = (1 - i if coupled else f_(bounded(f))) * c + i * g_(bounded(g))
+    i = f_(i)
+    c = (1 - i if coupled else f_(f)) * c + i * g_(g)
     if peepholes:
         o = o + p_o * c
-    return f_(bounded(o)) * h_(c), c
-
-
-@cell
-def onnx_gru(
-    x,
-    h,
-    *,
-    W=weight("3*H", "I"),
-    U=weight("3*H", "H"),
-    b=weight("3*H"),
-    d=weight("3*H"),
-    activations=(sigmoid, tanh),
-    limit=None,
-):
-    """ONNX's GRU with linear_before_reset=1, with its activation functions f and g."""
-    (f, g), bounded = activations, _bounded(limit)
-    xr, xz, xn = split(W @ x + b, 3)
-    hr, hz, hn = split(U @ h + d, 3)
-    r, z = f(bounded(xr + hr)), f(bounded(xz + hz))
-    return (1 - z) * g(bounded(xn + r * hn)) + z * h
-
-
-@cell
-def onnx_gru_original(
-    x,
-    h,
-    *,
-    W=weight("3*H", "I"),
-    U_rz=weight("2*H", "H"),
-    U_n=weight("H", "H"),
-    b=weight("3*H"),
-    activations=(sigmoid, tanh),
-    limit=None,
-):
-    """ONNX's GRU with linear_before_reset=0, with its activation functions f and g."""
-    (f, g), bounded = activations, _bounded(limit)
-    xr, xz, xn = split(W @ x + b, 3)
-    hr, hz = split(U_rz @ h, 2)
-    r, z = f(bounded(xr + hr)), f(bounded(xz + hz))
-    return (1 - z) * g(bounded(xn + U_n @ (r * h))) + z * h
+    return f_(o) * h_(c), c

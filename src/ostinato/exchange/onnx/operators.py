@@ -5,7 +5,7 @@ Source:
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from ...language.operations import relu
 from ...language.symbols import Vector
 from ...language.tracing import Cell
 from ..activations import UNITS
-from .cells import Activation, onnx_gru, onnx_gru_original, onnx_lstm, onnx_rnn
+from .cells import Activation, Bounded, onnx_lstm
 
 __all__ = ["DEFAULTS", "GATES", "NATIVE", "Native", "NodeWeights", "native", "of_node"]
 
@@ -175,22 +175,19 @@ def of_node(
         peepholes: Whether P is there.
         linear_before_reset: The form of GRU.
     """
-    options: dict[str, Any] = {"activations": activations, "limit": limit}
-    form = {"linear_before_reset": int(linear_before_reset)} if op == "GRU" else {}
-    match op:
-        case "RNN":
-            general = onnx_rnn
-        case "LSTM":
-            general, options = onnx_lstm, options | {"coupled": coupled, "peepholes": peepholes}
-        case _:
-            general = onnx_gru if linear_before_reset else onnx_gru_original
-    cell = general.with_constants(**options)
+    form = int(linear_before_reset) if op == "GRU" else None
     places = next(
         one
         for one in NATIVE
-        if (one.op, bool(one.peepholes)) == (op, peepholes)
-        and one.linear_before_reset == form.get("linear_before_reset")
+        if (one.op, bool(one.peepholes)) == (op, peepholes) and one.linear_before_reset == form
     )
+    if op == "LSTM":
+        # as in ONNX Runtime, clip is not for h, which sees the cell state itself
+        f, g, h = activations
+        bounded = (Bounded(f, limit), Bounded(g, limit), h)
+        cell = onnx_lstm.with_constants(activations=bounded, coupled=coupled, peepholes=peepholes)
+    else:
+        cell = _with(places.cell, [Bounded(one, limit) for one in activations])
     named = _with_named(places.cell, activations)
     if named is not None and named.graph.key == cell.graph.key:
         cell = named
@@ -204,10 +201,14 @@ def _with_named(cell: Cell, activations: tuple[Activation, ...]) -> Cell | None:
         cell: The cell with its default activations.
         activations: The activation functions of a node: of the gates first, of the rest last.
     """
-    functions = [_named(one) for one in activations]
-    constants = dict(zip(("gate_activation", "activation"), (functions[0], functions[-1])))
-    constants = {name: one for name, one in constants.items() if name in cell.constants}
-    return None if None in constants.values() else cell.with_constants(**constants)
+    functions = [one for one in map(_named, activations) if one is not None]
+    return _with(cell, functions) if len(functions) == len(activations) else None
+
+
+def _with(cell: Cell, activations: Sequence[Callable[[Vector], Vector]]) -> Cell:
+    """A cell with other activations: of the gates first, of the rest last."""
+    constants = {"gate_activation": activations[0], "activation": activations[-1]}
+    return cell.with_constants(**{n: one for n, one in constants.items() if n in cell.constants})
 
 
 @functools.cache
