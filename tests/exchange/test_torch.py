@@ -12,10 +12,10 @@ import ostinato
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError, TensorError
 from ostinato.exchange import torch as exchange
+from ostinato.exchange.results import BATCHES
 from ostinato.exchange.torch import cells as torch_cells
 from ostinato.exchange.torch import proof as torch_proof
 from ostinato.exchange.torch.file import layer_file, parameters_of
-from ostinato.exchange.torch.proof import PROOFS
 from ostinato.language.graph import POINTWISE
 from random_cells import Body, made
 from tolerances import TOLERANCES
@@ -204,7 +204,7 @@ def test_files_are_written_once_they_have_been_run_in_a_fresh_process(tmp_path):
 
 def test_nothing_is_written_where_the_results_differ(tmp_path, monkeypatch):
     layer = layer_of("min_gru")
-    good = [[torch.zeros(b, t, H).tolist(), torch.zeros(1, b, H).tolist()] for b, t in PROOFS]
+    good = [[torch.zeros(b, t, H).tolist(), torch.zeros(1, b, H).tolist()] for b, t in BATCHES]
     for results, why in ((good, "differs from the model's"), ([[[0.0], [0.0]]], "the shape")):
         monkeypatch.setattr(torch_proof, "run", lambda *given, found=results: found)
         with pytest.raises(EngineError, match=f"{why} .* nothing has been written"):

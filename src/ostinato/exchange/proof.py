@@ -7,15 +7,9 @@ from torch import Tensor
 
 from ..errors import EngineError
 from .layer_stack import LayerStack, MaskingPart, RecurrentPart
+from .results import BATCHES, ROUNDING, TOLERANCES, ResultComparison
 
 __all__ = ["compare_engines", "compare_stacks", "random_inputs"]
-
-# Largest difference of results, relative to the largest number, by dtype.
-TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
-# A stack may enlarge rounding errors of its own arithmetic.
-ROUNDING = 4
-# The batches of a comparison: B, T.
-BATCHES = ((3, 7), (1, 1))
 
 
 def random_inputs(stack: LayerStack, batch: int, steps: int) -> Tensor:
@@ -80,19 +74,9 @@ def compare_stacks(stack: LayerStack, other: LayerStack, what: str) -> None:
     Raises:
         EngineError: The results differ; nothing should be written.
     """
+    comparison = ResultComparison(what, ROUNDING * TOLERANCES.get(stack.dtype, 1e-5), "stack")
     for batch, steps in BATCHES:
         x = random_inputs(stack, batch, steps)
         with torch.no_grad():
             wanted, found = stack(x), other(x)
-        if wanted.shape != found.shape:
-            raise EngineError(
-                f"{what} gives the shape {tuple(found.shape)}, and the layers "
-                f"{tuple(wanted.shape)}; nothing has been written"
-            )
-        scale = max(1.0, float(wanted.abs().max())) if wanted.numel() else 1.0
-        error = float((found - wanted).abs().max()) if wanted.numel() else 0.0
-        if not error <= TOLERANCES.get(stack.dtype, 1e-5) * scale * ROUNDING:
-            raise EngineError(
-                f"{what} gives results that differ from the layers' by {error:.2g}; nothing has "
-                "been written"
-            )
+        comparison.check("result", found, wanted)

@@ -13,16 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import EngineError
+from ..results import ResultComparison
 
 # The compilers that are tried, in this order.
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-O1")
 # Seconds that a compiler, or a compiled program, may take.
 SECONDS = 600
-# Largest error of C code, relative to the largest number and at least to 1.
-TOLERANCE = 1e-6
-# A cell may enlarge rounding errors: the error of C may be this many times the layer's own.
-ROUNDING = 4
+# The comparison of C code with its model.
+COMPARISON = ResultComparison("the C code", 1e-6)
 
 
 def find_compiler() -> list[str]:
@@ -115,22 +114,12 @@ def check_close(
             overflows in are not compared; if it does in all, that is an error too.
     """
     exact = layer if exact is None else exact
-    if found.shape != exact.shape:
-        raise EngineError(
-            f"the C code gives {name!r} the shape {found.shape}, and the model {exact.shape}; "
-            "nothing has been written"
-        )
-    finite = np.isfinite(layer) & np.isfinite(exact)
-    if layer.size and not finite.any():
-        raise EngineError(
-            f"{name!r} of the model itself is infinite or not a number for random inputs, so that "
-            "the C code cannot be compared; nothing has been written"
-        )
-    found, layer, exact = found[finite], layer[finite], exact[finite]
-    error, own = (float(np.abs(one - exact).max(initial=0.0)) for one in (found, layer))
-    limit = max(TOLERANCE * max(1.0, float(np.abs(exact).max(initial=0.0))), ROUNDING * own)
-    if not error <= limit:
-        raise EngineError(
-            f"{name!r} of the C code differs from the model's by {error:.2g}, more than "
-            f"{limit:.2g}; nothing has been written"
-        )
+    if found.shape == exact.shape:
+        finite = np.isfinite(layer) & np.isfinite(exact)
+        if layer.size and not finite.any():
+            raise EngineError(
+                f"{name!r} of the model itself is infinite or not a number for random inputs, so "
+                "that the C code cannot be compared; nothing has been written"
+            )
+        found, layer, exact = found[finite], layer[finite], exact[finite]
+    COMPARISON.check(repr(name), found, layer, exact)

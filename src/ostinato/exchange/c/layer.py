@@ -1,6 +1,6 @@
 """Private: a layer as a C header and source file, and their proof."""
 
-import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from ... import __version__
 from ...errors import EngineError, InputError
 from ...nn.recurrent import Recurrent
 from ..layer_stack import LayerStack, RecurrentSpec
+from ..results import LayerArguments, comparable, exact_copy, layer_results
 from .code import LayerCode, check_layer, layer_code, rounded_layer
-from .compile import ROUNDING, TOLERANCE, check_close, run_c
+from .compile import COMPARISON, check_close, run_c
 from .file import CFile
 from .support import Support, literal
 
@@ -82,8 +83,7 @@ def layer_file(layer: Recurrent | LayerStack, name: str, weights: str = "float32
     """
     layer = _single(layer)
     check_layer(layer)
-    layer = copy.deepcopy(layer).cpu().eval()
-    layer.precision = None  # the code rounds nothing to bfloat16
+    layer = comparable(layer)
     layer.engine = "reference"  # kernels would be compiled for a few short sequences
     computed, rounding = layer, None
     if weights == "int8":
@@ -183,23 +183,15 @@ def _results(
     layer: Recurrent, given: dict[str, Tensor], state: tuple[Tensor, ...] | None, dtype: torch.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
     """The output (steps, units) of a layer, and its final states in the order of the C struct."""
-    layout = (lambda x: x[None]) if layer.batch_first else (lambda x: x[:, None])
-    x = tuple(layout(one.to(dtype)) for one in given.values())
-    state = None if state is None else tuple(one.to(dtype) for one in state)
-    with torch.no_grad():
-        output, ends = Recurrent.forward(layer, x[0] if len(x) == 1 else x, state)
-    ends = (ends,) if isinstance(ends, Tensor) else ends
-    output = output[0] if layer.batch_first else output[:, 0]
-    return output.numpy(), _flat(ends)
+    place = 0 if layer.batch_first else 1
+    inputs = {name: x.unsqueeze(place) for name, x in given.items()}
+    output, *ends = layer_results(layer, dtype, LayerArguments(inputs, state, None))
+    return output.take(0, place), _flat([torch.from_numpy(one) for one in ends])
 
 
-def _flat(states: tuple[Tensor, ...]) -> np.ndarray:
+def _flat(states: Sequence[Tensor]) -> np.ndarray:
     """States, (L * D, 1, units) each, in the order of the C struct."""
     return torch.cat([s.reshape(-1) for run in zip(*states) for s in run]).detach().numpy()
-
-
-def _exact(layer: Recurrent) -> Recurrent:
-    return copy.deepcopy(layer).double()
 
 
 @dataclass(frozen=True)
@@ -216,7 +208,7 @@ def _example(layer: Recurrent) -> _Example:
     for steps in SELFTEST_STEPS:
         given = _random_inputs(layer, steps, 1)
         own, _ = _results(layer, given, None, torch.float32)
-        exact, _ = _results(_exact(layer), given, None, torch.float64)
+        exact, _ = _results(exact_copy(layer), given, None, torch.float64)
         if np.isfinite(own).all() and np.isfinite(exact).all():
             break
     else:
@@ -224,9 +216,9 @@ def _example(layer: Recurrent) -> _Example:
             "the outputs of the layer are infinite or not a number for random inputs, so that C "
             "code could not be compared; nothing has been written"
         )
-    limit = max(TOLERANCE * max(1.0, abs(own).max()), ROUNDING * abs(own - exact).max())
+    limit = COMPARISON.limit(exact, float(abs(own - exact).max()))
     inputs = [one.numpy() for one in given.values()]
-    return _Example(inputs, own, float(limit) * SELFTEST_FACTOR)
+    return _Example(inputs, own, limit * SELFTEST_FACTOR)
 
 
 def _rounding(layer: Recurrent, computed: Recurrent) -> float:
@@ -247,7 +239,7 @@ def prove(one: LayerFile) -> None:
         EngineError: The results differ, or it cannot be compiled.
     """
     layer, file, code = one.computed, one.file, one.code
-    exact_layer = _exact(layer)
+    exact_layer = exact_copy(layer)
     random = torch.Generator().manual_seed(0)
     start = layer.initial_state(1)
     cases = []

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...nn.recurrent import Recurrent
 from .code import LayerCode, layer_code
-from .support import Support, quantised
+from .support import Support, literal, quantised, wrapped
 
 __all__ = [
     "ROUNDED_SIZE",
@@ -29,8 +29,6 @@ __all__ = [
 
 # A task with a model; `fit` sets attributes that a type checker takes for missing.
 AnyTask = Any
-# Characters of a line of a table.
-LINE = 96
 # The macro that rounds a size up, and its value.
 ROUNDED = "NAME_ROUNDED"
 ROUNDED_SIZE = {"ROUNDED(bytes)": "(((size_t)(bytes) + 7u) / 8u * 8u)"}
@@ -220,11 +218,12 @@ class CodeListing:
         """Numbers of a table, with commas, in lines."""
         array = np.asarray(values).reshape(-1)
         if array.dtype.kind == "f":
-            texts = [_number(value, array.dtype) for value in array.tolist()]
+            number = literal if array.dtype == np.float32 else _double
+            texts = [number(value) for value in array.tolist()]
         else:
             suffix = "u" if array.dtype == np.uint32 else ""
             texts = [f"{value}{suffix}" for value in array.tolist()]
-        return _lines(texts or ["0"])
+        return wrapped(texts or ["0"])
 
     def table(self, name: str, values: Sequence | np.ndarray, dtype: type | None = None) -> str:
         """Add a table of numbers, and return its name."""
@@ -298,31 +297,9 @@ def recurrent_of(module) -> Recurrent:
     return module
 
 
-def _number(value: float, dtype: np.dtype) -> str:
-    """A number as C writes it, without a loss."""
-    if not np.isfinite(value):
-        return "NAN" if value != value else "INFINITY" if value > 0 else "-INFINITY"
-    if dtype == np.float32:
-        text = np.format_float_scientific(np.float32(value), trim="0", unique=True)
-        return _short(text) + "f"
-    return _short(repr(float(value)))
-
-
-def _short(text: str) -> str:
-    """A number without an exponent of 0."""
-    text = text.removesuffix("e+00")
-    return text if any(letter in text for letter in ".einf") else text + ".0"
-
-
-def _lines(numbers: list[str]) -> str:
-    """Numbers in lines of about `LINE` characters."""
-    lines, line = [], "   "
-    for number in numbers:
-        if len(line) + len(number) + 2 > LINE:
-            lines.append(line)
-            line = "   "
-        line += f" {number},"
-    return "\n".join([*lines, line])
+def _double(value: float) -> str:
+    """A number as a C literal of type double."""
+    return repr(value) if np.isfinite(value) else literal(value)
 
 
 _LINEAR = """

@@ -5,21 +5,28 @@ A cell that ONNX's operators RNN, LSTM and GRU compute becomes such an operator;
 becomes a Scan over its equations.
 """
 
-import copy
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ...data.files import write_whole
-from ...errors import EngineError, InputError, TensorError, missing_extra
+from ...errors import InputError, TensorError, missing_extra
 from ...nn.recurrent import Recurrent
+from ..results import (
+    TOLERANCES,
+    ResultComparison,
+    comparable,
+    exact_copy,
+    layer_results,
+    random_calls,
+)
 from .layers import add_layer, final, initial
 from .nodes import Constants, Nodes, Ports
 from .reading import read
+from .session import session_of
 from .stacks import read_stack
 
 if TYPE_CHECKING:
@@ -28,13 +35,6 @@ if TYPE_CHECKING:
     from ...tasks.task import Task
 
 __all__ = ["read", "read_stack", "write"]
-
-# Largest error of the file, relative to the largest number, by dtype.
-TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
-# A cell may enlarge rounding errors: the error of the file may be this many times the layer's own.
-ROUNDING = 4
-# Sizes (B, T) of the batches on which a file is compared with its layer.
-PROOFS = ((3, 7), (1, 1))
 
 
 def write(
@@ -180,74 +180,18 @@ def _prove(
     Raises:
         EngineError: The results differ.
     """
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
-    # the file rounds nothing to bfloat16
-    layer = copy.deepcopy(layer).cpu().eval()
-    layer.precision = None
-    exact_layer = copy.deepcopy(layer).double()
-    exact_layer.engine = "reference"
-    random = torch.Generator().manual_seed(0)
-    letters = layer._letters(0)
-    for batch, steps in PROOFS:
-        lead = (batch, steps) if layer.batch_first else (steps, batch)
-        given: dict[str, Tensor] = {
-            name: torch.randn(*lead, size.at(letters), generator=random, dtype=dtype)
-            for name, size in layer.graph.inputs.items()
-        }
-        x = tuple(given.values())
-        state = None
-        if states:
-            shapes = [s.shape for s in layer.initial_state(batch)]
-            # numbers that the states of every cell may have, those that it divides by included
-            state = tuple(torch.rand(shape, generator=random, dtype=dtype) for shape in shapes)
-            given |= {initial(name): s for name, s in zip(layer.graph.states, state)}
-        counts = None
-        if lengths:
-            counts = torch.randint(0, steps + 1, (batch,), generator=random)
-            counts[0] = 0 if batch > 1 else steps
-            given["lengths"] = counts
-        own = _results(layer, dtype, x, state, counts)
-        exact = _results(exact_layer, torch.float64, x, state, counts)
+    session = session_of(content)
+    own_layer, exact_layer = comparable(layer), exact_copy(layer)
+    comparison = ResultComparison("ONNX Runtime", TOLERANCES[dtype], model="layer")
+    for call in random_calls(layer, dtype, lengths=lengths, states=states):
+        given = dict(call.inputs)
+        if call.states is not None:
+            given |= {initial(name): s for name, s in zip(layer.graph.states, call.states)}
+        if call.lengths is not None:
+            given["lengths"] = call.lengths
+        own = layer_results(own_layer, dtype, call)
+        exact = layer_results(exact_layer, torch.float64, call)
         found = session.run(None, {name: value.numpy() for name, value in given.items()})
         names = ["output", *map(final, layer.graph.states)]
         for name, of_file, of_layer, right in zip(names, found, own, exact):
-            _compare(name, of_file, of_layer, right, TOLERANCES[dtype])
-
-
-def _results(layer: Recurrent, dtype: torch.dtype, x, state, lengths) -> list[np.ndarray]:
-    """The output and the final states of a layer, computed in a dtype."""
-    x = tuple(one.to(dtype) for one in x)
-    state = None if state is None else tuple(one.to(dtype) for one in state)
-    with torch.no_grad():
-        output, ends = Recurrent.forward(layer, x[0] if len(x) == 1 else x, state, lengths)
-    return [one.numpy() for one in (output, *((ends,) if isinstance(ends, Tensor) else ends))]
-
-
-def _compare(
-    name: str, found: np.ndarray, layer: np.ndarray, exact: np.ndarray, tolerance: float
-) -> None:
-    """Raise an error unless a result is as near to the exact one as the layer's is.
-
-    Args:
-        name: The name of the result.
-        found: The result of the file.
-        layer: The result of the layer.
-        exact: The result of the layer in float64.
-        tolerance: Largest error, relative to the largest number.
-    """
-    if layer.shape != found.shape:
-        raise EngineError(
-            f"ONNX Runtime gives {name!r} the shape {found.shape}, and the layer {layer.shape}; "
-            "nothing has been written"
-        )
-    error, own = (float(np.abs(one - exact).max(initial=0.0)) for one in (found, layer))
-    limit = max(tolerance * max(1.0, float(np.abs(exact).max(initial=0.0))), ROUNDING * own)
-    if not error <= limit:
-        raise EngineError(
-            f"ONNX Runtime's {name!r} differs from the layer's by {error:.2g}, more than "
-            f"{limit:.2g}; nothing has been written"
-        )
+            comparison.check(repr(name), of_file, of_layer, right)

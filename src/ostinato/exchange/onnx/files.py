@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...errors import EngineError
+from ..results import ResultComparison
 from .nodes import Constants, Nodes, Ports
+from .session import session_of
 
 __all__ = ["AnyTask", "Run", "OnnxTaskFile", "compare", "run_task", "text_metadata"]
 
@@ -74,15 +75,7 @@ def text_metadata(task: AnyTask) -> dict[str, Any]:
 
 def run_task(contents: Mapping[str, bytes]) -> Run:
     """A function that runs the files of a task in ONNX Runtime."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # errors
-    settings.intra_op_num_threads = 1  # the inputs are small
-    sessions = {
-        part: onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
-        for part, content in contents.items()
-    }
+    sessions = {part: session_of(content) for part, content in contents.items()}
 
     def run(part: str, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = [one.name for one in sessions[part].get_outputs()]
@@ -103,16 +96,4 @@ def compare(name: str, found: np.ndarray, wanted: np.ndarray, tolerance: float =
     Raises:
         EngineError: The results differ.
     """
-    found, wanted = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
-    if found.shape != wanted.shape:
-        raise EngineError(
-            f"ONNX Runtime gives {name!r} the shape {found.shape}, and the model {wanted.shape}; "
-            "nothing has been written"
-        )
-    error = float(np.abs(found - wanted).max(initial=0.0))
-    limit = tolerance * max(1.0, float(np.abs(wanted).max(initial=0.0)))
-    if not error <= limit:
-        raise EngineError(
-            f"ONNX Runtime's {name!r} differs from the model's by {error:.2g}, more than "
-            f"{limit:.2g}; nothing has been written"
-        )
+    ResultComparison("ONNX Runtime", tolerance).check(repr(name), found, wanted)

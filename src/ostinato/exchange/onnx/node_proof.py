@@ -1,6 +1,5 @@
 """Private: a node of an ONNX file next to the layer that was read from it, on the same inputs."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,17 +9,17 @@ from torch import Tensor
 
 from ...errors import EngineError
 from ...nn.recurrent import Recurrent
+from ..results import TOLERANCES, ResultComparison, comparable, exact_copy, states_of
 from ..reversed_layer import ReversedLayer
 from .cells import ACTIVATIONS, Activation
 from .nodes import IR_VERSION, OPSET
 from .operators import NodeWeights
+from .session import session_of
 
 __all__ = ["prove_node"]
 
 # Sizes of the batch, and the lengths of its rows. ONNX Runtime does not take lengths of 0.
 T, LENGTHS = 7, [7, 3, 1]
-# Largest error relative to the largest number, and how many times the layer's own rounding error.
-TOLERANCE, ROUNDING = 1e-5, 4
 
 
 def prove_node(
@@ -63,16 +62,11 @@ def prove_node(
         what,
     )
     own, exact = (_run_layer(layer, dtype, direction, x, states, lengths) for dtype in _DTYPES)
+    comparison = ResultComparison(
+        f"{what}: ONNX Runtime", TOLERANCES[torch.float32], "layer", "the node is not read"
+    )
     for name, of_node, of_layer, right in zip(["Y", "Y_h", "Y_c"], found, own, exact):
-        error, rounding = (
-            float(np.abs(one.astype(np.float64) - right).max()) for one in (of_node, of_layer)
-        )
-        limit = max(TOLERANCE * max(1.0, float(np.abs(right).max())), ROUNDING * rounding)
-        if not error <= limit:
-            raise EngineError(
-                f"{what}: ONNX Runtime's {name} differs from the layer's by {error:.2g}, more than "
-                f"{limit:.2g}; the node is not read"
-            )
+        comparison.check(name, of_node, of_layer, right)
 
 
 _DTYPES = (torch.float32, torch.float64)
@@ -110,7 +104,6 @@ def _run_node(
     what: str,
 ) -> list[np.ndarray]:
     """The outputs of the node: Y and the final states."""
-    import onnxruntime
     from onnx import helper, numpy_helper
 
     tensors = {"W": weights.w, "R": weights.r, "B": weights.b, "P": weights.p}
@@ -143,14 +136,10 @@ def _run_node(
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # errors
-    settings.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
-        )
-        return session.run(names, arrays)
+        return session_of(model.SerializeToString()).run(names, arrays)
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # the classes of its errors are not public
         raise EngineError(f"{what}: ONNX Runtime does not run it ({error})") from error
 
@@ -164,9 +153,7 @@ def _run_layer(
     lengths: Tensor,
 ) -> list[np.ndarray]:
     """The same outputs of the layer, computed in a dtype: Y, (T, D, B, H), and the final states."""
-    layer = copy.deepcopy(layer).to(dtype)
-    if dtype is torch.float64:
-        layer.engine = "reference"
+    layer = exact_copy(layer) if dtype is torch.float64 else comparable(layer).to(dtype)
     module = ReversedLayer(layer) if direction == "reverse" else layer
     state = tuple(one.to(dtype) for one in states)
     x = x.to(dtype)
@@ -174,5 +161,4 @@ def _run_layer(
         y, ends = module(x.transpose(0, 1) if layer.batch_first else x, state, lengths)
     y = y.transpose(0, 1) if layer.batch_first else y
     y = y.unflatten(-1, (layer.num_directions, -1)).transpose(1, 2)
-    ends = (ends,) if isinstance(ends, Tensor) else ends
-    return [one.numpy() for one in (y, *ends)]
+    return [one.numpy() for one in (y, *states_of(ends))]

@@ -15,6 +15,7 @@ from .folding import FoldedConstants
 from .nodes import IR_VERSION
 from .reader import OnnxFile, read_file
 from .reading import RecurrentNode, read_nodes
+from .session import session_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -398,11 +399,7 @@ def _row_model(
 
 def _run(content: bytes, source: str, target: str, x: np.ndarray) -> np.ndarray:
     """The output of a file for an input."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4  # fatal
-    session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
+    session = session_of(content)
     (given,) = session.get_inputs()
     dtype = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}.get(given.type, np.float32)
     return session.run([target], {source: x.astype(dtype)})[0]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ...data.values import BYTES_DTYPE
 from ...errors import EngineError
@@ -17,6 +16,7 @@ from ...tasks.frames import FrameTagger
 from ...tasks.generate import Generator
 from ...tasks.tag import Tagger
 from ...tasks.task import Task
+from ..results import ResultComparison
 from . import proof
 
 __all__ = ["check_task"]
@@ -27,6 +27,7 @@ ROWS, STEPS = 12, 12
 TEXTS = ["", "Zürich, 한글 and 漢字: it's 10 % 🙂", "é\u0301 👨‍👩‍👧 हिन्दी\tend "]
 # The largest error of a probability or a score, relative to the largest number.
 TOLERANCE = 1e-5
+COMPARISON = ResultComparison(proof.FILE, TOLERANCE)
 
 CLASSIFY = """
 model = module.load()
@@ -76,7 +77,7 @@ def _classify(task: Any, draw: random.Random, run: Callable) -> None:
     rows = _texts(task.vocabulary, draw) if task.is_text else _sequences(task.metadata, draw)
     labels, probabilities = run(CLASSIFY, [r if isinstance(r, str) else r.tolist() for r in rows])
     own = task.probabilities(task.read(rows, labelled=False))
-    _compare("probabilities", torch.tensor(probabilities), torch.from_numpy(own))
+    COMPARISON.check("probabilities", probabilities, own)
     # two labels may have the same probability but for rounding
     sure = np.sort(own, 1)[:, -1] - np.sort(own, 1)[:, -2] > 2 * TOLERANCE
     wanted = np.asarray(task.predict(rows)).tolist()
@@ -103,7 +104,7 @@ def _generate(task: Any, draw: random.Random, run: Callable) -> None:
         prompts = TEXTS
     for found, prompt in zip(run(GENERATE, prompts), prompts, strict=True):
         read = torch.from_numpy(task._numbers(prompt)).long()[None]
-        _compare("scores", torch.tensor(found), task.model(read)[0][0])
+        COMPARISON.check("scores", found, task.model(read)[0][0])
 
 
 def _forecast(task: Any, draw: random.Random, run: Callable) -> None:
@@ -113,7 +114,7 @@ def _forecast(task: Any, draw: random.Random, run: Callable) -> None:
         answers = task.predict_dicts(steps=steps)[k * steps * columns :][: steps * columns]
         for part, names in zip(found, (["value"], ["low", "low_95"], ["high", "high_95"])):
             own = [[answer[name] for answer in answers] for name in names]
-            _compare("forecasts", torch.tensor(part).flatten(), torch.tensor(own).flatten())
+            COMPARISON.check("forecasts", np.ravel(part), np.ravel(own))
 
 
 _CHECKS: dict[type[Task], Callable[[Any, random.Random, Callable], None]] = {
@@ -145,15 +146,6 @@ def _sequences(metadata: Any, draw: random.Random) -> list[np.ndarray]:
         else:
             rows.append(row.astype(np.float32))
     return rows
-
-
-def _compare(what: str, found: Tensor, own: Tensor) -> None:
-    limit = TOLERANCE * max(1.0, float(own.abs().max()))
-    if found.shape != own.shape or not float((found - own).abs().max()) <= limit:
-        raise EngineError(
-            f"the written file's {what} differ from the model's by more than {limit:.2g}; nothing "
-            "has been written"
-        )
 
 
 def _equal(found: list, own: list) -> None:

@@ -12,6 +12,7 @@ import regex
 import torch
 from torch import Tensor, nn
 
+from ...cells import CELLS
 from ...data.values import BYTES_DTYPE, labels_as_given
 from ...errors import EngineError, InputError
 from ...language.initialisers import torch_names
@@ -251,7 +252,6 @@ def _own_layer(baseline: TorchBaseline) -> Recurrent:
     """The layer that computes what a layer of torch.nn does."""
     theirs = baseline.layer
     cell = next(name for name, kind in TORCH_LAYERS.items() if isinstance(theirs, kind))
-    like = theirs.weight_ih_l0
     layer = Recurrent(
         cell,
         theirs.input_size,
@@ -260,18 +260,8 @@ def _own_layer(baseline: TorchBaseline) -> Recurrent:
         bidirectional=theirs.bidirectional,
         batch_first=theirs.batch_first,
         dropout=theirs.dropout,
-        dtype=like.dtype,
-    )
-    layer = Recurrent(
-        cell,
-        theirs.input_size,
-        theirs.hidden_size,
-        theirs.num_layers,
-        bidirectional=theirs.bidirectional,
-        batch_first=theirs.batch_first,
-        dropout=theirs.dropout,
-        names=torch_names(layer.graph, bias=True),
-        dtype=like.dtype,
+        names=torch_names(CELLS[cell].graph, bias=True),
+        dtype=theirs.weight_ih_l0.dtype,
     )
     layer.load_state_dict(theirs.state_dict())
     return layer.eval()
