@@ -136,6 +136,8 @@ def test_without_the_option_lists_and_columns_are_refused_with_a_proposal(tmp_pa
         (["x|y", "z"], None),
         (["AT&T; Inc", "IBM", "A|B"], None),
         (["x|y", "z|w", "x", "u|v"], None),
+        (["[x", "a", "a|b", "b"], "a|b"),
+        (["[x", "[y|z", "a"], None),
     ],
 )
 def test_labels_that_consist_of_others(labels, found):

@@ -81,15 +81,14 @@ def combination_among(labels: Iterable[str]) -> str | None:
     mark = separator_of(labels)
     if mark is None:
         return None
-    parts = [label_set(label, mark, "") for label in labels if not label.startswith("[")]
+    # a label may begin like a list and be none
+    parts = {label: label_set(label, mark, "") for label in labels if not label.startswith("[")}
     counts: dict[str, int] = {}
-    for part in chain.from_iterable(parts):
+    for part in chain.from_iterable(parts.values()):
         counts[part] = counts.get(part, 0) + 1
-    several = [part for part in parts if len(part) > 1]
-    combined = [part for part in several if all(counts[one] > 1 for one in part)]
-    if not combined or 2 * len(combined) < len(several):
-        return None
-    return next(label for label in labels if label_set(label, mark, "") == combined[0])
+    several = [label for label, part in parts.items() if len(part) > 1]
+    combined = [label for label in several if all(counts[one] > 1 for one in parts[label])]
+    return combined[0] if combined and 2 * len(combined) >= len(several) else None
 
 
 # ---------------------------------------------------------------- files
