@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .disk import LazySequence, StoredArray, chunked, select, stored_words
+from .disk import LazySequence, StoredArray, blocks_of, chunked, select, stored_words
 from .media import (
     PICTURE_SUFFIXES,
     find_picture,
@@ -23,14 +23,7 @@ from .media import (
     stored_frames,
     stored_video,
 )
-from .npz import (
-    blocks_of,
-    find_array,
-    least_and_most,
-    read_arrays,
-    split_array,
-    texts_of,
-)
+from .npz import find_array, least_and_most, read_arrays, split_array, texts_of
 from .separated import read_lines
 from .summary import ColumnUse, DataSummary, labels_found
 from .tables import kind_of, listed, read_table

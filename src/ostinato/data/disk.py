@@ -268,6 +268,11 @@ class StoredArray(StoredSequence):
         return (self[start : start + rows] for start in range(0, self.count, rows))
 
 
+def blocks_of(array: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
+    """Blocks of an array along its first axis, one in memory at a time."""
+    return array.blocks() if isinstance(array, StoredArray) else iter([array])
+
+
 def concatenated(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
     """Two arrays concatenated into a new stored array."""
     joined = StoredArray(series.dtype, series.row)

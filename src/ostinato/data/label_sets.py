@@ -1,6 +1,7 @@
 """Private: rows with any number of labels: in a text, as lists, or in columns of 0 and 1."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, shown
-from .disk import LazySequence
+from .disk import LazySequence, blocks_of
 from .examples import Labelled
 from .memory import is_column, is_frame
 from .summary import DataSummary, labels_found
@@ -94,12 +95,23 @@ def combination_among(labels: Iterable[str]) -> str | None:
 # ---------------------------------------------------------------- files
 
 
-def text_sets(texts: Sequence[str], separator: str | None, what: str) -> LazySequence:
-    """The labels of each text; see `label_set`. All are checked now."""
-    sets = LazySequence(len(texts), lambda k: label_set(texts[k], separator, f"{what} {k + 1}"))
-    for _ in sets:
-        pass
-    return sets
+def text_sets(
+    texts: Sequence[str], separator: str | None, what: str
+) -> tuple[LazySequence, dict[str, str | list[str]]]:
+    """The labels of each text (see `label_set`), and the separator as the metadata describes it.
+
+    Args:
+        texts: The texts; all are checked now.
+        separator: The separator in the training data, if it had one; None for that of the texts.
+        what: The name of a text in messages, without its number.
+    """
+    separator = separator or separator_of(texts)
+    sets: dict[str, LabelSet] = {}
+    for number, text in enumerate(texts, 1):
+        if text not in sets:
+            sets[text] = label_set(text, separator, f"{what} {number}")
+    found = LazySequence(len(texts), lambda k: sets[texts[k]])
+    return found, {"separator": separator} if separator else {}
 
 
 def column_sets(table: "Table", names: Sequence[str]) -> LazySequence:
@@ -136,9 +148,8 @@ def with_label_sets(found: Labelled, separator: str | None) -> Labelled:
         return found
     columns = found.columns
     if isinstance(labels[0], str):
-        separator = separator or separator_of(labels)
-        labels = text_sets(labels, separator, "the label of row")
-        columns = columns | ({"separator": separator} if separator else {})
+        labels, described = text_sets(labels, separator, "the label of row")
+        columns = columns | described
     summary = found.summary and with_sets(found.summary, labels)
     return replace(found, labels=labels, columns=columns, summary=summary)
 
@@ -147,12 +158,13 @@ def with_sets(summary: DataSummary, sets: Sequence[LabelSet]) -> DataSummary:
     """The summary of data with these labels: their counts, and the rows with several and with no
     labels.
     """
-    counts = [0, 0, 0]
+    sizes, labels = [0, 0, 0], Counter[str]()
     for one in sets:
-        counts[min(len(one), 2)] += 1
-    detail = labels_found(chain.from_iterable(sets))
+        sizes[min(len(one), 2)] += 1
+        labels.update(one)
+    detail = labels_found(labels)
     uses = [replace(use, detail=detail) if use.role == "label" else use for use in summary.columns]
-    note = f"rows with several labels: {counts[2]:,}, without labels: {counts[0]:,}"
+    note = f"rows with several labels: {sizes[2]:,}, without labels: {sizes[0]:,}"
     return replace(summary, columns=uses).with_note(note)
 
 
@@ -224,14 +236,17 @@ def matrix_sets(matrix: Any, names: list[str], what: str) -> LazySequence:
             f"{what} has shape {matrix.shape} and {len(names)} names of labels; "
             f"{len({*names})} of them differ; give each column its own name"
         )
-    for k in range(len(matrix)):
-        row = np.asarray(matrix[k])
-        if row.dtype.kind not in "biuf" or not np.isin(row, (0, 1)).all():
+    before = 0
+    for block in blocks_of(matrix):
+        is_number = block.dtype.kind in "biuf"
+        right = ((block == 0) | (block == 1)).all(1) if is_number else np.zeros(len(block), bool)
+        if not right.all():
             raise InputError(
-                f"{what} has shape {matrix.shape}, and row {k + 1} has values other than 0 and 1; "
-                "give 1 for the labels of a row and 0 for the others, or a list of labels for each "
-                "row"
+                f"{what} has shape {matrix.shape}, and row {before + int(right.argmin()) + 1} has "
+                "values other than 0 and 1; give 1 for the labels of a row and 0 for the others, "
+                "or a list of labels for each row"
             )
+        before += len(block)
     return LazySequence(
         len(matrix), lambda k: tuple(sorted(names[place] for place in np.flatnonzero(matrix[k])))
     )

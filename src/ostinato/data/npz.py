@@ -3,14 +3,14 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from ..errors import InputError, near
-from .disk import LazySequence, StoredArray, rows_per_block
+from .disk import LazySequence, StoredArray, blocks_of, rows_per_block
 from .examples import Labelled
 from .label_sets import matrix_sets
 from .separated import LABEL_COLUMNS
@@ -118,11 +118,6 @@ def _composed(array: np.ndarray | StoredArray) -> np.ndarray | StoredArray:
             np.array([compose(text) for text in block.flat], composed.dtype).reshape(block.shape)
         )
     return composed
-
-
-def blocks_of(array: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
-    """Blocks of an array along its first axis, one in memory at a time."""
-    return array.blocks() if isinstance(array, StoredArray) else iter([array])
 
 
 def texts_of(array: np.ndarray | StoredArray) -> LazySequence:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from .columns import ID_COLUMNS, Profile, no_label, profile, quoted, row_number_column
 from .disk import LazySequence
 from .examples import Labelled
-from .label_sets import LabelSet, column_sets, separator_of, text_sets, with_label_sets
+from .label_sets import LabelSet, column_sets, text_sets, with_label_sets
 from .separated import LABEL_COLUMNS, LANGUAGE_COLUMNS, TEXT_COLUMNS, names_known
 from .summary import ColumnUse, DataSummary, labels_found
 from .tables import Table, listed, read_table
@@ -82,19 +82,54 @@ def read_labelled(
             finite.
     """
     known = trained if like is None else like
+    separator = (known or {}).get("separator")
     kind = Path(path).suffix.lower()
-    if kind in (".npz", ".ts", ".arff"):
-        if kind == ".npz":
-            from .npz import read_labelled_arrays
+    if kind == ".npz":
+        from .npz import read_labelled_arrays
 
-            found = read_labelled_arrays(
-                path, label=label, columns=columns, labelled=like is None, several=several
-            )
-        else:
-            from .uea import read_uea
+        found = read_labelled_arrays(
+            path, label=label, columns=columns, labelled=like is None, several=several
+        )
+    elif kind in (".ts", ".arff"):
+        from .uea import read_uea
 
-            found = read_uea(path, labelled=like is None)
-        return with_label_sets(found, (known or {}).get("separator")) if several else found
+        found = read_uea(path, labelled=like is None)
+    else:
+        found = _read_rows(
+            path,
+            text=text,
+            label=label,
+            columns=columns,
+            steps=steps,
+            features=features,
+            header=header,
+            like=like,
+            known=known,
+            reading=LabelReading(several, separator, required, like is None),
+        )
+    return with_label_sets(found, separator) if several else found
+
+
+def _read_rows(
+    path: Path,
+    *,
+    text: str | None,
+    label: str | None,
+    columns: list[str] | None,
+    steps: int | None,
+    features: int | None,
+    header: bool | None,
+    like: Mapping | None,
+    known: Mapping | None,
+    reading: "LabelReading",
+) -> Labelled:
+    """The rows of a table, as `read_labelled`.
+
+    Args:
+        known: The `columns` of the training data, for labelled data too.
+        reading: How labels are read.
+    """
+    several = reading.several
     before = known.get("text") if known else None
     # the training data had no header, so this file has none either
     named = None if before is None or before.isdecimal() else before
@@ -149,7 +184,6 @@ def read_labelled(
     if text is None and columns is None and steps is None and features is None:
         text = _text_column(table, words, numeric, without=(*labels_of, order))
     left_out = {counter: "numbers the rows"} if counter else {}
-    reading = LabelReading(several, (known or {}).get("separator"), required, like is None)
     if text is not None:
         return _texts(table, text, labels_of, left_out, reading)
     if len(numeric) > 1:
@@ -162,7 +196,7 @@ def read_labelled(
         if not alone:
             found = _label_of_numbers(table, words, free, (steps or 1) * (features or 1), like)
             labels_of = [] if found is None else [found]
-        if not labels_of and required:
+        if not labels_of and reading.required:
             raise no_label(table, None, free)
     left = (*labels_of, table.find(STEP_COLUMNS))
     columns = columns or [name for name in numeric if name not in left]
@@ -175,9 +209,7 @@ def read_labelled(
     used: dict[str, str | list[str]] = {"numbers": columns} | label_use
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
-            return reading.finished(
-                _long_form(table, order, columns, labels, used | {"sequence": order})
-            )
+            return _long_form(table, order, columns, labels, used | {"sequence": order})
     if order is not None:
         left_out[order] = "names the rows"
     shape = _wide_shape(table, len(columns), steps, features)
@@ -185,7 +217,7 @@ def read_labelled(
     summary = table.summary(use, *_label_use(labels_of, labels), left_out=left_out)
     sequences, cut = table.sequences(columns, shape)
     summary = summary.with_early_ends(cut)
-    return reading.finished(Labelled(None, sequences, labels, used, TEXT_DTYPE, summary))
+    return Labelled(None, sequences, labels, used, TEXT_DTYPE, summary)
 
 
 @dataclass(frozen=True)
@@ -220,14 +252,8 @@ class LabelReading:
             return label_texts(table.nonempty_texts(names[0], "label")), use
         if len(names) > 1:
             return column_sets(table, names), use
-        texts = table.texts(names[0])
-        separator = self.separator or separator_of(texts)
-        use |= {"separator": separator} if separator else {}
-        return text_sets(texts, separator, f"{names[0]!r} of row"), use
-
-    def finished(self, found: Labelled) -> Labelled:
-        """The rows, with a summary of their labels."""
-        return with_label_sets(found, self.separator) if self.several else found
+        sets, described = text_sets(table.texts(names[0]), self.separator, f"{names[0]!r} of row")
+        return sets, use | described
 
 
 def _names(columns: str | list[str] | None) -> list[str]:
@@ -268,7 +294,7 @@ def _texts(
         ColumnUse("text", [text]), *_label_use(labels_of, labels), left_out=left_out
     )
     used: dict[str, str | list[str]] = {"text": text} | label_use
-    return reading.finished(Labelled(table.texts(text), None, labels, used, summary=summary))
+    return Labelled(table.texts(text), None, labels, used, summary=summary)
 
 
 def _label_of_numbers(
