@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..training import metrics
-from ..training.reliability import accuracy_interval, label_shares
 from .scores import SetScores
 
 # Rows in a table of examples.
@@ -29,13 +28,15 @@ def report_parts(task: Any, examples: Any) -> dict:
         {"model": one.name, one.metric: one.value, "seconds": one.seconds, "weight": one.weight}
         for one in (task.result.compared if task.result else ())
     ]
-    parts = _sets(task, examples, scores, lengths) if isinstance(scores, SetScores) else None
+    parts_of = _sets if isinstance(scores, SetScores) else _one_label
     return {
         "details": {"Models compared on held-out rows": compared},
         "labels": dict(zip(task.metadata.labels, task.metadata.counts)),
         "lengths": lengths.tolist(),
         "length_unit": "tokens" if task.is_text else "steps",
-    } | (parts or _one_label(task, examples, scores, lengths))
+        **parts_of(task, examples, scores, lengths),
+        **scores.report_parts(),
+    }
 
 
 def _one_label(task: Any, examples: Any, scores, lengths: np.ndarray) -> dict:
@@ -63,14 +64,14 @@ def _one_label(task: Any, examples: Any, scores, lengths: np.ndarray) -> dict:
         "baselines": {f"always {names[most]}": {"accuracy": float((labels == most).mean())}},
         "confusion": (names, scores.confusion),
         "examples": _tables(chosen, row, examples, lengths),
-    } | scores.report_parts()
+    }
 
 
 def _sets(task: Any, examples: Any, scores: SetScores, lengths: np.ndarray) -> dict:
     """The parts of a classifier whose rows have any number of labels."""
     names = task.metadata.labels
     probabilities, wanted = scores.probabilities[:], scores.wanted[:][:, :-1].astype(bool)
-    given = probabilities >= task.options.threshold
+    given, right = scores.given, scores.right
     least, most = _rarest_and_most_frequent(task)
     always = np.zeros_like(given)
     always[:, most] = True
@@ -78,11 +79,10 @@ def _sets(task: Any, examples: Any, scores: SetScores, lengths: np.ndarray) -> d
     # how far the worst decision of a row is on the wrong side
     wrong = np.where(given != wanted, np.abs(probabilities - task.options.threshold), 0).max(1)
     doubt = np.abs(probabilities - task.options.threshold).min(1)
-    exact = (given == wanted).all(1) & (scores.wanted[:][:, -1] == 0)
     order, unsure = np.argsort(-wrong, kind="stable"), np.argsort(doubt, kind="stable")
     chosen = {
-        "Most confident errors": order[~exact[order]],
-        "Least confident correct predictions": unsure[exact[unsure]],
+        "Most confident errors": order[~right[order]],
+        "Least confident correct predictions": unsure[right[unsure]],
         "Longest": np.argsort(-lengths, kind="stable"),
         f"Rarest label: {names[least]}": np.flatnonzero(wanted[:, least]),
     }
@@ -95,17 +95,9 @@ def _sets(task: Any, examples: Any, scores: SetScores, lengths: np.ndarray) -> d
             ),
         }
 
-    interval = accuracy_interval(exact.tolist(), [1] * len(exact))
     return {
         "baselines": {f"always {names[most]}": baseline},
-        "per_label": (names, [label_shares(*counts) for counts in scores.counts[:-1].tolist()]),
         "examples": _tables(chosen, row, examples, lengths),
-        # the probability of each decision, "yes" or "no"
-        "calibration": (
-            np.where(given, probabilities, 1 - probabilities).reshape(-1),
-            (given == wanted).reshape(-1),
-        ),
-        "intervals": {"exact_match": interval},
     }
 
 

@@ -145,12 +145,12 @@ class LabelSets(OneLabel):
     def best_weight(self, network, linear, numbers):
         return best_weight(pairs(network), pairs(linear), torch.from_numpy(numbers))
 
-    def chosen(self, scores: Tensor) -> Tensor:
-        """Which labels are predicted, (N, C) bool."""
-        return self.probabilities(scores) >= self.options.threshold
+    def chosen(self, probabilities: np.ndarray) -> np.ndarray:
+        """Which labels are predicted, bool, from the probability of each, of the same shape."""
+        return probabilities >= self.options.threshold
 
     def value(self, scores, numbers):
-        return self.value_of_given(self.chosen(scores).numpy(), numbers)
+        return self.value_of_given(self.chosen(self.probabilities(scores).numpy()), numbers)
 
     def value_of_given(self, given, numbers):
         return metrics.label_sets(metrics.set_counts(given, numbers))["micro_f1"]
@@ -161,7 +161,7 @@ class LabelSets(OneLabel):
     def answer(self, probabilities):
         each = _most_probable_first(self.names, probabilities)
         order = np.argsort(-probabilities, kind="stable")
-        labels = [self.names[k] for k in order if probabilities[k] >= self.options.threshold]
+        labels = [self.names[k] for k in order[self.chosen(probabilities[order])]]
         return {"labels": labels, "probabilities": each}
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..data.disk import StoredArray, StoredNumbers, StoredSequence
 from ..training import metrics
-from ..training.reliability import accuracy_interval
+from ..training.reliability import accuracy_interval, label_shares
 from .task import Task, batches
 
 
@@ -127,12 +127,8 @@ class SetScores:
         """
         metrics.check_scores(scores, before=len(self.probabilities))
         known, probabilities = wanted[:, :-1].double(), torch.sigmoid(scores)
-        chosen = probabilities >= self.task.options.threshold
-        counts = metrics.set_counts(chosen.numpy(), known.numpy())
-        # a row with a label that did not occur in training is not right
-        exact = (chosen == known.bool()).all(1) & (wanted[:, -1] == 0)
-        counts[-1, 0] = int(exact.sum())
-        self.counts += counts
+        given = self.task.labelling.chosen(probabilities.numpy())
+        self.counts += metrics.set_counts(given, known.numpy(), wanted[:, -1].numpy())
         self.unseen += int(wanted[:, -1].sum())
         self.nats += float(F.binary_cross_entropy_with_logits(scores, known, reduction="sum"))
         self.probabilities.extend(probabilities.numpy())
@@ -146,3 +142,30 @@ class SetScores:
         count = len(self.probabilities) * (len(self.counts) - 1)
         found |= {"nats": self.nats / count if count else None}
         return found | ({"labels_unseen": self.unseen} if self.unseen else {})
+
+    @property
+    def given(self) -> np.ndarray:
+        """The predicted labels, (N, C) bool."""
+        return self.task.labelling.chosen(self.probabilities[:])
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether all labels of each row are right, (N,)."""
+        wanted = self.wanted[:]
+        return metrics.sets_right(self.given, wanted[:, :-1].astype(bool), wanted[:, -1])
+
+    def report_parts(self) -> dict:
+        """Calibration, the interval of the exact match and the shares of each label, for a
+        report.
+        """
+        given, probabilities, right = self.given, self.probabilities[:], self.right
+        shares = [label_shares(*counts) for counts in self.counts[:-1].tolist()]
+        return {
+            "per_label": (self.task.metadata.labels, shares),
+            # the probability of each decision, "yes" or "no"
+            "calibration": (
+                np.where(given, probabilities, 1 - probabilities).reshape(-1),
+                (given == self.wanted[:][:, :-1].astype(bool)).reshape(-1),
+            ),
+            "intervals": {"exact_match": accuracy_interval(right.tolist(), [1] * len(right))},
+        }
