@@ -424,16 +424,16 @@ class Classifier(Task):
         if linear is None:
             return []
         watched = watched.take(range(min(WATCHED_ROWS, len(watched))))
-        wanted = labels.numbers(watched["label"], watched.source)
+        wanted, encoded = labels.numbers(watched["label"], watched.source), self.encode(watched)
         started = time.perf_counter()
         rows = self._linear_rows(learned)
         numbers = labels.numbers(learned["label"], learned.source)
         linear.fit(rows, numbers, seed=self.options.seed)
-        others = self._linear_rows(watched)[:]
+        others = self._linear_rows(watched, encoded)[:]
         scores = linear(others)
         fitting = time.perf_counter() - started
         started = time.perf_counter()
-        network = torch.cat([self.scores(batch) for batch in batches(self, self.encode(watched))])
+        network = torch.cat([self.scores(batch) for batch in batches(self, encoded)])
         used = seconds + time.perf_counter() - started
         weight = labels.best_weight(network, scores, wanted)
         linear.weight.fill_(weight)
@@ -595,10 +595,9 @@ class Classifier(Task):
     def loss(self, batch):
         x, *others, target = batch
         # members are trained independently, because an ensemble gains from their differences
+        labels = self.labelling
         losses = [
-            self.labelling.loss(
-                member(self.with_unknown(x, self.options.word_dropout), *others), target
-            )
+            labels.loss(member(self.with_unknown(x, self.options.word_dropout), *others), target)
             for member in self.members
         ]
         return sum(losses) / len(losses), len(target)

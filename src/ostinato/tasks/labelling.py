@@ -58,8 +58,10 @@ class OneLabel:
 
     def loss(self, scores: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch, summed over its rows."""
-        counts = torch.tensor(self.metadata.counts, device=scores.device)
-        weights = counts.sum() / len(counts) / counts if self.options.class_weights else None
+        weights = None
+        if self.options.class_weights:
+            counts = torch.tensor(self.metadata.counts, device=scores.device)
+            weights = counts.sum() / len(counts) / counts
         smoothing = self.options.label_smoothing
         return F.cross_entropy(scores, target, weights, reduction="sum", label_smoothing=smoothing)
 
