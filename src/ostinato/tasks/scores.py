@@ -128,7 +128,9 @@ class SetScores:
         metrics.check_scores(scores, before=len(self.probabilities))
         known, probabilities = wanted[:, :-1].double(), torch.sigmoid(scores)
         given = self.task.labelling.chosen(probabilities.numpy())
-        self.counts += metrics.set_counts(given, known.numpy(), wanted[:, -1].numpy())
+        counts = metrics.set_counts(given, known.numpy())
+        counts[-1, 0] = int(_all_right(given, wanted.numpy()).sum())
+        self.counts += counts
         self.unseen += int(wanted[:, -1].sum())
         self.nats += float(F.binary_cross_entropy_with_logits(scores, known, reduction="sum"))
         self.probabilities.extend(probabilities.numpy())
@@ -151,8 +153,7 @@ class SetScores:
     @property
     def right(self) -> np.ndarray:
         """Whether all labels of each row are right, (N,)."""
-        wanted = self.wanted[:]
-        return metrics.sets_right(self.given, wanted[:, :-1].astype(bool), wanted[:, -1])
+        return _all_right(self.given, self.wanted[:])
 
     def report_parts(self) -> dict:
         """Calibration, the interval of the exact match and the shares of each label, for a
@@ -169,3 +170,10 @@ class SetScores:
             ),
             "intervals": {"exact_match": accuracy_interval(right.tolist(), [1] * len(right))},
         }
+
+
+def _all_right(given: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Whether all labels of each row are right, (N,): not of a row with a label that did not occur
+    in training.
+    """
+    return (given == wanted[:, :-1].astype(bool)).all(1) & (wanted[:, -1] == 0)

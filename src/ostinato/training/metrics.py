@@ -100,25 +100,13 @@ def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
     }
 
 
-def sets_right(
-    predicted: np.ndarray, wanted: np.ndarray, unseen: np.ndarray | None = None
-) -> np.ndarray:
-    """Whether all labels of each row are right, (N,); arguments as those of `set_counts`."""
-    right = (predicted == wanted).all(1)
-    return right if unseen is None else right & (unseen == 0)
-
-
-def set_counts(
-    predicted: np.ndarray, wanted: np.ndarray, unseen: np.ndarray | None = None
-) -> np.ndarray:
+def set_counts(predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """How often each label is predicted rightly, wrongly and not at all, and of how many rows all
     labels are right.
 
     Args:
         predicted: (N, C) of 0 and 1, the predicted labels of each row.
         wanted: (N, C), the true labels.
-        unseen: (N,), the number of true labels of each row that did not occur in training; a row
-            with such a label is not right.
 
     Returns:
         (C + 1, 3) int64: right predictions, wrong ones and missed labels; in the last row the
@@ -135,7 +123,7 @@ def set_counts(
             "give (N, C) and (N, C)"
         )
     each = predicted & wanted, predicted & ~wanted, wanted & ~predicted
-    rows = [int(sets_right(predicted, wanted, unseen).sum()), len(wanted), 0]
+    rows = [int((predicted == wanted).all(1).sum()), len(wanted), 0]
     return np.concatenate([np.stack([one.sum(0) for one in each], 1), [rows]]).astype(np.int64)
 
 
