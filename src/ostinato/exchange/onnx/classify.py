@@ -41,7 +41,7 @@ def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
     """The file of a classifier."""
     file = OnnxTaskFile(metadata=_metadata(task, network_only))
     out, ports = file.out, file.ports
-    combined = task.model.linear is not None and not network_alone(task, network_only)
+    combined = not network_alone(task, network_only)
     tokens = task.metadata.letters is None
     if task.is_text:
         ports.add_input("tokens", np.int64, ["batch", "time"])

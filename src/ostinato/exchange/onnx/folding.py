@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .nodes import value_info
 from .reader import RANK, OnnxFile
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
-__all__ = ["FoldedConstants"]
+__all__ = ["FoldedConstants", "own_domain"]
 
 # Operators whose results do not outgrow their arguments, or whose size is known beforehand.
 _FOLDED = frozenset(
@@ -68,7 +69,7 @@ class FoldedConstants:
                 defined.add(name)
                 self._producers[name] = node
             if _is_constant(node) or (
-                _own_domain(node)
+                own_domain(node)
                 and node.op_type in _FOLDED
                 and all(name in self._constant for name in node.input if name)
                 and any(node.input)
@@ -133,9 +134,9 @@ class FoldedConstants:
                 if array is None or not array.size or array.min() != array.max():
                     return None
                 numbers.add(float(array.flat[0]))
-            elif node is not None and _own_domain(node) and node.op_type == "ConstantOfShape":
+            elif node is not None and own_domain(node) and node.op_type == "ConstantOfShape":
                 numbers.add(self._fill(node))
-            elif node is not None and _own_domain(node) and node.op_type in _KEEPING:
+            elif node is not None and own_domain(node) and node.op_type in _KEEPING:
                 left += node.input if node.op_type in _KEEPING_ALL else node.input[:1]
             else:
                 return None
@@ -221,12 +222,13 @@ class FoldedConstants:
         return shape
 
 
-def _own_domain(node: "NodeProto") -> bool:
+def own_domain(node: "NodeProto") -> bool:
+    """Whether an operator is one of ONNX itself."""
     return node.domain in ("", "ai.onnx")
 
 
 def _is_constant(node: "NodeProto") -> bool:
-    return _own_domain(node) and node.op_type == "Constant" and len(node.output) == 1
+    return own_domain(node) and node.op_type == "Constant" and len(node.output) == 1
 
 
 def _evaluate(
@@ -239,12 +241,7 @@ def _evaluate(
     given: Mapping[str, np.ndarray] = {
         name: value for name, value in zip(node.input, arguments) if value is not None
     }
-    inputs = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
-        )
-        for name, value in given.items()
-    ]
+    inputs = [value_info(name, value.dtype, value.shape) for name, value in given.items()]
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
     model = helper.make_model(
         helper.make_graph([node], "constants", inputs, outputs),

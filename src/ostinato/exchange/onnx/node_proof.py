@@ -12,7 +12,7 @@ from ...nn.recurrent import Recurrent
 from ..results import TOLERANCES, ResultComparison, comparable, exact_copy, states_of
 from ..reversed_layer import ReversedLayer
 from .cells import ACTIVATIONS, Activation
-from .nodes import IR_VERSION, OPSET
+from .nodes import IR_VERSION, OPSET, value_info
 from .operators import NodeWeights
 from .session import session_of
 
@@ -124,13 +124,8 @@ def _run_node(
     graph = helper.make_graph(
         [node],
         "node",
-        [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-            )
-            for name, array in arrays.items()
-        ],
-        [helper.make_tensor_value_info(name, 1, None) for name in names],
+        [value_info(name, array.dtype, array.shape) for name, array in arrays.items()],
+        [value_info(name, np.dtype(np.float32), None) for name in names],
         constants,
     )
     model = helper.make_model(

@@ -112,8 +112,12 @@ class Nodes:
         return self.add("Expand", value, shape)
 
 
-def value_info(name: str, dtype: np.dtype, shape: Sequence[int | str | None]) -> "ValueInfoProto":
-    """A value with its dtype and shape, as graphs list their inputs and outputs."""
+def value_info(
+    name: str, dtype: np.dtype, shape: Sequence[int | str | None] | None
+) -> "ValueInfoProto":
+    """A value with its dtype and shape (None if it is unknown), as graphs list their inputs and
+    outputs.
+    """
     from onnx import helper
 
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)

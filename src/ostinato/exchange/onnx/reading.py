@@ -12,7 +12,7 @@ from ...errors import missing_extra, near, shown
 from ...nn.recurrent import Recurrent, suffix
 from ..reversed_layer import ReversedLayer
 from .cells import ACTIVATIONS, Activation
-from .folding import FoldedConstants
+from .folding import FoldedConstants, own_domain
 from .node_proof import prove_node
 from .operators import DEFAULTS, GATES, Native, NodeWeights, of_node
 from .reader import OnnxFile, read_file
@@ -134,7 +134,7 @@ def read_nodes(file: OnnxFile) -> list[RecurrentNode]:
 
 
 def _is_recurrent(node: "NodeProto") -> bool:
-    return node.domain in ("", "ai.onnx") and node.op_type in GATES
+    return own_domain(node) and node.op_type in GATES
 
 
 def _in_bodies(model: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from ...errors import EngineError, InputError, missing_extra
 from ...nn.recurrent import Recurrent
 from ..layer_specs import ActivationSpec, DenseSpec, EmbeddingSpec, RecurrentSpec
 from ..layer_stack import LayerStack, RecurrentPart
+from ..proof import random_inputs
 from .folding import FoldedConstants
 from .nodes import IR_VERSION
 from .reader import OnnxFile, read_file
@@ -299,13 +300,7 @@ def _prove(
         EngineError: The results differ in both layouts.
     """
     content, target = _row_model(file, constants, found, row, source)
-    random = torch.Generator().manual_seed(0)
-    shape = (B, T) if stack.takes_ids else (B, T, stack.input_size or 1)
-    x = (
-        torch.randint(0, stack.input_size or 1, shape, generator=random)
-        if stack.takes_ids
-        else torch.randn(shape, generator=random)
-    )
+    x = random_inputs(stack, B, T)
     with torch.no_grad():
         wanted = stack(x).numpy()
     errors = []
