@@ -3,7 +3,6 @@
 Models of other tools that are not tasks become a `LayerStack`.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -316,9 +315,11 @@ class LayerStack(nn.Module):
         """Units of the input: the number of entries for ids; None if the layers do not say."""
         for part in self.parts:
             match part.spec:
-                case EmbeddingSpec(entries=size) | DenseSpec(input_size=size):
-                    return size
-                case RecurrentSpec(input_size=size):
+                case (
+                    EmbeddingSpec(entries=size)
+                    | DenseSpec(input_size=size)
+                    | RecurrentSpec(input_size=size)
+                ):
                     return size
         return None
 
@@ -360,7 +361,7 @@ class LayerStack(nn.Module):
 
     def _check_chain(self) -> None:
         """Check that each part fits the one before."""
-        units: float = math.nan  # unknown
+        units: int | None = None  # unknown
         sequence = True
         for place, (name, part) in enumerate(self.named_parts()):
             spec = part.spec
@@ -372,10 +373,10 @@ class LayerStack(nn.Module):
                 units = spec.units
                 continue
             if isinstance(spec, (RecurrentSpec, DenseSpec)):
-                if units == units and units != spec.input_size:
+                if units not in (None, spec.input_size):
                     raise SizeError(
                         f"the layer {name!r} takes {spec.input_size} units and the layer before it "
-                        f"has {int(units)}"
+                        f"has {units}"
                     )
             if isinstance(spec, (RecurrentSpec, MaskingSpec)) and not sequence:
                 raise InputError(

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, shown
+from ...nn.recurrent import suffix
 from ..activations import UNITS
 from ..layer_specs import (
+    MERGES,
     ActivationSpec,
     DenseSpec,
     EmbeddingSpec,
@@ -148,9 +150,9 @@ class ModelReader:
         elif kind == "RNN":
             self._rnn(layer, fetch)
         elif any(kind == cell.layer for cell in CELLS):
-            ((cell, constants),) = [self._cell(layer)]
+            cell = self._cell(layer)
             (weights,) = fetch([Slot("cell", _names(layer))])
-            self._recurrent(layer, layer.name, layer, (cell, constants), [weights])
+            self._recurrent(layer, layer.name, layer, cell, [weights])
         else:
             raise layer.refuse(
                 "layers of this class are not supported; those that are: SimpleRNN, LSTM, GRU, "
@@ -239,7 +241,7 @@ class ModelReader:
     def _bidirectional(self, layer: KerasLayer, fetch: Fetch) -> None:
         forward = KerasLayer.read(layer.config.get("layer"), "its layer")
         merge = layer.config.get("merge_mode", "concat")
-        if merge not in ("concat", "sum", "ave", "mul"):
+        if merge not in MERGES:
             raise layer.refuse(f"merge_mode is {shown(merge)}; the two outputs have to be merged")
         self._check_common(forward)
         cell, constants, own = self._wrapped(layer, forward)
@@ -388,7 +390,7 @@ class ModelReader:
             masked=masked,  # type: ignore[arg-type]
         )
         arrays = {
-            f"{weight}_l0{'_reverse' * direction}": array
+            weight + suffix(0, direction): array
             for direction, given in enumerate(weights)
             for weight, array in kind.to_cell(given).items()
         }

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ...errors import InputError, OstinatoError
-from ...nn.recurrent import Recurrent
+from ...nn.recurrent import Recurrent, suffix
 from ...tf1.files.bundle import Bundle, data_path, index_path, write_bundle
 from ...tf1.files.bundle_v1 import BundleV1
 from ...tf1.files.checkpoint_state import latest_checkpoint
@@ -257,7 +257,7 @@ def _stack(
             constants=constants,
         )
         weights[name] = {
-            f"{weight}_l0{'_reverse' * k}": array
+            weight + suffix(0, k): array
             for k, one in enumerate(directions)
             for weight, array in cell.to_cell(_values(checkpoint, one, averages), inputs).items()
         }

@@ -71,7 +71,6 @@ class Tf1Cell:
         scope: The scope that it makes.
         cell: The name of the cell in the catalogue.
         blocks: The parts of its variables.
-        gates: The number of gates of its bias.
         constants: Constants of the cell that it always has.
         forget_bias: Its default forget bias; None if it has none.
     """
@@ -80,7 +79,6 @@ class Tf1Cell:
     scope: str
     cell: str
     blocks: tuple[VariableBlock, ...]
-    gates: int
     constants: Mapping[str, float | bool] = field(default_factory=dict)
     forget_bias: float | None = None
 
@@ -118,7 +116,7 @@ class Tf1Cell:
         found: dict[str, tuple[int, ...]] = {}
         for block in self.blocks:
             columns = len(block.gates) * units
-            if block.weight in ("R",):
+            if block.weight == "R":
                 found[block.variable] = (units, output)
             elif block.weight[0] == "p" or block.weight in "bd":
                 found[block.variable] = (columns,)
@@ -179,18 +177,17 @@ _FULL = (*_LSTM, *_PEEPHOLES, *_PROJECTION)
 _NO_PEEPHOLES = {"peepholes": False}
 # The first cell whose variables are all there is taken; those with more variables come first.
 CELLS = [
-    Tf1Cell("LSTMCell", "lstm_cell", "lstm_full", _FULL, 4, forget_bias=1.0),
-    Tf1Cell("LSTMCell", "lstm_cell", "lstm_full", (*_LSTM, *_PROJECTION), 4, _NO_PEEPHOLES, 1.0),
-    Tf1Cell("LSTMCell", "lstm_cell", "lstm_peephole", (*_LSTM, *_PEEPHOLES), 4, forget_bias=1.0),
-    Tf1Cell("LSTMCell", "lstm_cell", "lstm", _LSTM, 4, forget_bias=1.0),
+    Tf1Cell("LSTMCell", "lstm_cell", "lstm_full", _FULL, forget_bias=1.0),
+    Tf1Cell("LSTMCell", "lstm_cell", "lstm_full", (*_LSTM, *_PROJECTION), _NO_PEEPHOLES, 1.0),
+    Tf1Cell("LSTMCell", "lstm_cell", "lstm_peephole", (*_LSTM, *_PEEPHOLES), forget_bias=1.0),
+    Tf1Cell("LSTMCell", "lstm_cell", "lstm", _LSTM, forget_bias=1.0),
     Tf1Cell(
         "GRUCell",
         "gru_cell",
         "gru_original",
         _gru(("gates/kernel", "candidate/kernel"), ("gates/bias", "candidate/bias")),
-        3,
     ),
-    Tf1Cell("GRUBlockCell", "gru_cell", "gru_original", _gru(("w_ru", "w_c"), ("b_ru", "b_c")), 3),
+    Tf1Cell("GRUBlockCell", "gru_cell", "gru_original", _gru(("w_ru", "w_c"), ("b_ru", "b_c"))),
     Tf1Cell(
         "CudnnCompatibleGRUCell",
         "cudnn_compatible_gru_cell",
@@ -203,14 +200,12 @@ CELLS = [
             VariableBlock("candidate/input_projection/bias", "b", (2,)),
             VariableBlock("candidate/hidden_projection/bias", "d", (2,)),
         ),
-        3,
     ),
     Tf1Cell(
         "BasicRNNCell",
         "basic_rnn_cell",
         "elman",
         (*_kernel("kernel", (0,), "U", (0,)), VariableBlock("bias", "b")),
-        1,
     ),
 ]  # fmt: skip
 # Scopes in which a kernel and a bias are those of a cell and not of a dense layer.
