@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from ...engines.reference import summed
 from ...errors import InputError
 from ...nn.recurrent import Recurrent
+from ..cell_weights import cell_arrays, with_forget_bias
 from ..layer_specs import ActivationSpec, DenseSpec, EmbeddingSpec, MaskingSpec, RecurrentSpec
 from ..layer_stack import LayerStack, RecurrentPart
 from .layers import object_paths
@@ -167,16 +166,11 @@ def _keras_weights(
     kind: KerasCell, spec: RecurrentSpec, layer: Recurrent, number: int, direction: int, bias: bool
 ) -> list[np.ndarray]:
     """Keras's weights of a layer and direction, in Keras's order."""
-    with torch.no_grad():
-        own = {
-            name: summed(weight).detach().cpu().numpy()
-            for name, weight in layer.cell_weights(number, direction).items()
-        }
+    own = cell_arrays(layer, number, direction)
     if not bias:
         own = {name: array for name, array in own.items() if name not in kind.biases}
     elif shift := spec.constants.get("forget_bias", 0.0):
-        own["b"] = own["b"].copy()
-        own["b"][spec.hidden_size : 2 * spec.hidden_size] += shift
+        own = with_forget_bias(own, spec.hidden_size, float(shift))
     return [*kind.from_cell(own).values()]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
+from ..cell_weights import reordered
 
 __all__ = ["ACTIVATIONS", "CELLS", "CUDNN", "KerasCell", "activation", "keras_activation"]
 
@@ -37,9 +38,9 @@ class KerasCell:
     )
 
     @property
-    def inverse(self) -> tuple[int, ...]:
+    def inverse(self) -> np.ndarray:
         """The place in Keras of each of the cell's gates."""
-        return tuple(self.gates.index(place) for place in range(len(self.gates)))
+        return np.argsort(self.gates)
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -63,8 +64,8 @@ class KerasCell:
         Args:
             weights: `kernel`, `recurrent_kernel`, and `bias` unless the layer has none.
         """
-        found = {"W": self._ordered(weights["kernel"].T, self.inverse)}
-        recurrent = self._ordered(weights["recurrent_kernel"].T, self.inverse)
+        found = {"W": reordered(weights["kernel"].T, self.inverse)}
+        recurrent = reordered(weights["recurrent_kernel"].T, self.inverse)
         if self.reset_after is False:
             units = len(recurrent) // 3
             found |= {"U_rz": recurrent[: 2 * units], "U_n": recurrent[2 * units :]}
@@ -72,26 +73,20 @@ class KerasCell:
             found["U"] = recurrent
         if "bias" in weights:
             rows = np.atleast_2d(weights["bias"])
-            found |= {
-                name: self._ordered(row, self.inverse) for name, row in zip(self.biases, rows)
-            }
+            found |= {name: reordered(row, self.inverse) for name, row in zip(self.biases, rows)}
         return found
 
     def from_cell(self, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Keras's weights from the cell's: the inverse of `to_cell`."""
         recurrent = np.concatenate([weights[name] for name in self.weights if name[0] == "U"])
         found = {
-            "kernel": self._ordered(weights["W"], self.gates).T,
-            "recurrent_kernel": self._ordered(recurrent, self.gates).T,
+            "kernel": reordered(weights["W"], self.gates).T,
+            "recurrent_kernel": reordered(recurrent, self.gates).T,
         }
         if "b" in weights:
-            rows = [self._ordered(weights[name], self.gates) for name in self.biases]
+            rows = [reordered(weights[name], self.gates) for name in self.biases]
             found["bias"] = np.stack(rows) if self.reset_after else rows[0]
         return found
-
-    def _ordered(self, rows: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
-        parts = np.split(rows, len(self.gates))
-        return np.concatenate([parts[place] for place in order])
 
 
 CELLS = [

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ...compiler.plan import reached
-from ...engines.reference import summed
 from ...language.graph import Graph
 from ...nn.recurrent import Recurrent
+from ..cell_weights import cell_arrays
 from .nodes import Nodes, StepValue, add_step, full_value, value_info
 from .operators import Native, native
 
@@ -67,7 +66,7 @@ def add_layer(
     for number in range(layer.num_layers):
         runs_of_layer = [number * layer.num_directions + k for k in range(layer.num_directions)]
         given = [_initial_states(out, layer, run, x, states) for run in runs_of_layer]
-        arrays = [_arrays(layer, number, k) for k in range(layer.num_directions)]
+        arrays = [cell_arrays(layer, number, k) for k in range(layer.num_directions)]
         # ONNX Runtime's own operators compute in float32 only
         operator = native(graph) if out.constants.dtype == np.float32 else None
         if operator:
@@ -100,13 +99,6 @@ def add_layer(
             for place, name in enumerate(graph.states)
         },
     )
-
-
-def _arrays(layer: Recurrent, number: int, direction: int) -> dict[str, np.ndarray]:
-    """The cell's weights of one layer and direction."""
-    with torch.no_grad():
-        weights = layer.cell_weights(number, direction)
-        return {name: summed(weight).detach().cpu().numpy() for name, weight in weights.items()}
 
 
 def _valid(out: Nodes, x_TBI: str, lengths: str) -> str:

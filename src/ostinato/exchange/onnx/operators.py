@@ -17,6 +17,7 @@ from ...language.operations import relu
 from ...language.symbols import Vector
 from ...language.tracing import Cell
 from ..activations import UNITS
+from ..cell_weights import reordered
 from .cells import Activation, Bounded, onnx_lstm
 
 __all__ = ["DEFAULTS", "GATES", "NATIVE", "Native", "NodeWeights", "native", "of_node"]
@@ -87,17 +88,12 @@ class Native:
         Args:
             weights: The cell's weights by name.
         """
-
-        def ordered(array: np.ndarray) -> np.ndarray:
-            parts = np.split(array, len(self.gates))
-            return np.concatenate([parts[place] for place in self.gates])
-
         bias = weights["b"]
         other = weights[self.state_bias] if self.state_bias else np.zeros_like(bias)
         return [
-            ordered(weights["W"]),
-            ordered(np.concatenate([weights[name] for name in self.recurrent])),
-            np.concatenate([ordered(bias), ordered(other)]),
+            reordered(weights["W"], self.gates),
+            reordered(np.concatenate([weights[name] for name in self.recurrent]), self.gates),
+            np.concatenate([reordered(one, self.gates) for one in (bias, other)]),
             np.concatenate([weights[name] for name in self.peepholes]) if self.peepholes else None,
         ]
 
@@ -112,17 +108,11 @@ class Native:
             b: B, (2 * gates * H,).
             p: P, (3 * H,); None for an operator without peepholes.
         """
-        inverse = np.argsort(self.gates)
-
-        def ordered(array: np.ndarray) -> np.ndarray:
-            parts = np.split(array, len(self.gates))
-            return np.concatenate([parts[place] for place in inverse])
-
-        units = r.shape[-1]
-        bias, other = (ordered(half) for half in np.split(b, 2))
-        found = {"W": ordered(w)}
+        inverse, units = np.argsort(self.gates), r.shape[-1]
+        bias, other = (reordered(half, inverse) for half in np.split(b, 2))
+        found = {"W": reordered(w, inverse)}
         rows = [self.cell.graph.weights[name].shape[0].at({"H": units}) for name in self.recurrent]
-        parts = np.split(ordered(r), np.cumsum(rows)[:-1])
+        parts = np.split(reordered(r, inverse), np.cumsum(rows)[:-1])
         found |= zip(self.recurrent, parts)
         if self.state_bias:
             found |= {"b": bias, self.state_bias: other}

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from ...engines.reference import summed
 from ...errors import InputError
+from ..cell_weights import cell_arrays, with_forget_bias
 from ..layer_specs import RecurrentSpec
 from ..layer_stack import LayerStack, RecurrentPart
 from .cells import BOTH, CELLS, Tf1Cell, cell_in
@@ -109,14 +109,9 @@ def variables_of(
             )
     if any(p.dtype not in (torch.float32, torch.float64) for p in layer.parameters()):
         raise InputError("the weights are not float32 or float64; write stack.float() first")
-    with torch.no_grad():
-        own = {
-            weight: summed(value).detach().cpu().numpy()
-            for weight, value in layer.cell_weights(number, direction).items()
-        }
+    own = cell_arrays(layer, number, direction)
     if cell.forget_bias is not None:
         shift = float(spec.constants.get("forget_bias", 0.0) or 0.0) - forget_bias
         if shift:
-            own["b"] = own["b"].copy()
-            own["b"][spec.hidden_size : 2 * spec.hidden_size] += shift
+            own = with_forget_bias(own, spec.hidden_size, shift)
     return cell.from_cell(own)
