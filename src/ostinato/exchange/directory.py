@@ -100,8 +100,7 @@ def write_layers(directory: Path, stack: LayerStack | Recurrent) -> None:
         ('gru',)
     """
     directory = Path(directory)
-    if isinstance(stack, Recurrent):
-        stack = LayerStack({stack.cell.name: stack})
+    stack = LayerStack.of(stack)
     if not isinstance(stack, LayerStack):
         raise InputError(
             f"write_layers was given a {type(stack).__name__}; give a LayerStack or a layer"

@@ -6,6 +6,7 @@ Models of other tools that are not tasks become a `LayerStack`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,6 +30,7 @@ __all__ = [
     "DenseSpec",
     "EmbeddingSpec",
     "LayerStack",
+    "loaded_stack",
     "MaskingSpec",
     "RecurrentSpec",
     "Spec",
@@ -297,6 +299,11 @@ class LayerStack(nn.Module):
         self.notes = tuple(notes)
         self._check_chain()
 
+    @classmethod
+    def of(cls, model: "LayerStack | Recurrent") -> "LayerStack":
+        """The stack of a layer alone, which has the name of its cell; a stack as it is."""
+        return cls({model.cell.name: model}) if isinstance(model, Recurrent) else model
+
     def named_parts(self) -> Iterator[tuple[str, Part]]:
         """Each part's name and module, in order."""
         return zip(self.names, self.parts)  # type: ignore[arg-type]
@@ -390,3 +397,31 @@ class LayerStack(nn.Module):
                 sequence = part.spec.sequence
             elif isinstance(spec, DenseSpec):
                 units = spec.output_size
+
+
+def loaded_stack(
+    specs: Mapping[str, Spec], weights: Mapping[str, Mapping[str, np.ndarray]]
+) -> LayerStack:
+    """A stack in evaluation mode, with weights that were read; float64 if all of them are.
+
+    Args:
+        specs: The description of each part, by name.
+        weights: The weights of each part, by the names of its parameters.
+
+    Raises:
+        InputError: A description cannot be used, or its parameters are not the weights.
+    """
+    dtypes = {array.dtype.name for arrays in weights.values() for array in arrays.values()}
+    dtype = torch.float64 if dtypes == {"float64"} else torch.float32
+    stack = LayerStack(specs, dtype=dtype)
+    with torch.no_grad():
+        for name, part in stack.named_parts():
+            parameters = dict(getattr(part, "layer", part).named_parameters())
+            if parameters.keys() != weights[name].keys():
+                raise InputError(
+                    f"the layer {name[:80]!r} cannot be read: its weights are not those of its "
+                    "configuration"
+                )
+            for weight, array in weights[name].items():
+                parameters[weight].copy_(torch.from_numpy(np.array(array)))
+    return stack.eval()

@@ -67,16 +67,21 @@ def compare_stacks(stack: LayerStack, other: LayerStack, what: str) -> None:
     """Compare the results of two stacks on random inputs.
 
     Args:
-        stack: The stack that was written.
-        other: The stack that was read from the written content.
+        stack: The stack that was written; it is compared in evaluation mode.
+        other: The stack that was read from the written content, in evaluation mode.
         what: The name of the content, for the error.
 
     Raises:
         EngineError: The results differ; nothing should be written.
     """
     comparison = ResultComparison(what, ROUNDING * TOLERANCES.get(stack.dtype, 1e-5), "stack")
-    for batch, steps in BATCHES:
-        x = random_inputs(stack, batch, steps)
-        with torch.no_grad():
-            wanted, found = stack(x), other(x)
-        comparison.check("result", found, wanted)
+    training = stack.training
+    stack.eval()
+    try:
+        for batch, steps in BATCHES:
+            x = random_inputs(stack, batch, steps)
+            with torch.no_grad():
+                wanted, found = stack(x), other(x)
+            comparison.check("result", found, wanted)
+    finally:
+        stack.train(training)

@@ -7,17 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ...data.files import read_bytes, write_whole
 from ...errors import InputError, missing_extra
 from ...nn.recurrent import Recurrent
-from ..layer_stack import LayerStack
+from ..layer_stack import LayerStack, loaded_stack
 from ..proof import compare_engines, compare_stacks
 from .export import exported, model_config, weights_file
 from .files import Hdf5, archive_members, check_file, damaged, json_object, opened
-from .layers import KerasLayer, ModelReader
+from .layers import ModelReader
 from .models import chain
 from .weights import find_weights
 
@@ -100,10 +99,10 @@ def write(model: LayerStack | Recurrent, path: Path) -> None:
             f"keras.write was given a {type(model).__name__}; give layers: a Recurrent or a "
             "LayerStack. Tasks can be written as ONNX, torch and C files"
         )
-    stack = LayerStack({model.cell.name: model}) if isinstance(model, Recurrent) else model
+    stack = LayerStack.of(model)
     if stack.dtype not in (torch.float32, torch.float64):
         raise InputError(f"the weights are {stack.dtype}; write stack.float() first")
-    training, layers = stack.training, exported(stack)
+    layers = exported(stack)
     config = model_config(stack, layers)
     try:
         weights = weights_file(layers)
@@ -111,10 +110,7 @@ def write(model: LayerStack | Recurrent, path: Path) -> None:
         raise missing_extra(error) or error from error
     with opened(path, weights, trusted=True) as file:
         again = _stack(json.loads(json.dumps(config)), 3, file, None)
-    try:
-        compare_stacks(stack.eval(), again, "the file")
-    finally:
-        stack.train(training)
+    compare_stacks(stack, again, "the file")
     write_whole(path, weights if path.name.endswith(".h5") else _archive(config, weights))
 
 
@@ -208,23 +204,6 @@ def _stack(
     weights.check_rest()
     if not reader.parts:
         raise InputError(f"{file.place!r}: the model has no layers that compute anything")
-    return _assembled(reader)
-
-
-def _assembled(reader: ModelReader) -> LayerStack:
-    """The stack of the parts that were read, compared on two engines."""
-    dtypes = {array.dtype.name for arrays in reader.weights.values() for array in arrays.values()}
-    dtype = torch.float64 if dtypes == {"float64"} else torch.float32
-    stack = LayerStack(reader.parts, dtype=dtype)
-    with torch.no_grad():
-        for (name, part), arrays in zip(stack.named_parts(), reader.weights.values()):
-            module = getattr(part, "layer", part)
-            parameters = dict(module.named_parameters())
-            if parameters.keys() != arrays.keys():
-                layer = KerasLayer("layer", name, {})
-                raise layer.refuse("its weights are not those of its configuration")
-            for weight, array in arrays.items():
-                parameters[weight].copy_(torch.from_numpy(np.array(array)))
-    stack.eval()
+    stack = loaded_stack(reader.parts, reader.weights)
     stack.notes = (*reader.notes, compare_engines(stack, "Keras"))
     return stack

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...errors import InputError, OstinatoError
 from ...nn.recurrent import Recurrent, suffix
@@ -21,7 +20,7 @@ from ...tf1.files.checkpoint_state import latest_checkpoint
 from ...tf1.files.reader import open_checkpoint
 from ..activations import UNITS
 from ..layer_specs import RecurrentSpec
-from ..layer_stack import LayerStack, RecurrentPart
+from ..layer_stack import LayerStack, RecurrentPart, loaded_stack
 from ..proof import compare_engines, compare_stacks
 from .cells import BOTH, CELLS, Tf1Cell, cell_in
 from .export import scopes_of, tf1_cell, variables_of
@@ -261,13 +260,7 @@ def _stack(
             for k, one in enumerate(directions)
             for weight, array in cell.to_cell(_values(checkpoint, one, averages), inputs).items()
         }
-    dtypes = {array.dtype.name for own in weights.values() for array in own.values()}
-    dtype = torch.float64 if dtypes == {"float64"} else torch.float32
-    stack = LayerStack(parts, dtype=dtype)
-    with torch.no_grad():
-        for part, arrays in zip(stack.parts, weights.values()):
-            for parameter, array in arrays.items():
-                getattr(part.layer, parameter).copy_(torch.from_numpy(np.array(array)))
+    stack = loaded_stack(parts, weights)
     notes = [
         f"a checkpoint does not say which activation cells have: {activation} is assumed",
         "nor whether cells are wrapped (residual connections, attention), which is left out",
@@ -277,7 +270,6 @@ def _stack(
         notes.insert(
             1, f"nor the forget bias: {shown} is {'assumed' if forget_bias is None else 'given'}"
         )
-    stack.eval()
     stack.notes = (*notes, compare_engines(stack, "TensorFlow"))
     return stack
 
@@ -349,7 +341,7 @@ def write(
             f"tf1.write was given a {type(model).__name__}; give layers: a Recurrent or a "
             "LayerStack. Tasks can be written as ONNX, torch and C files"
         )
-    stack = LayerStack({model.cell.name: model}) if isinstance(model, Recurrent) else model
+    stack = LayerStack.of(model)
     scopes = scopes_of(stack, names or {})
     variables: dict[str, np.ndarray] = {}
     for (name, part), own in zip(stack.named_parts(), scopes):
@@ -412,8 +404,4 @@ def _prove(stack: LayerStack, scopes: list[list[str]], written: str, forget_bias
             "one activation as a checkpoint of their own"
         )
     again = _stack(checkpoint, layers, forget_bias, activations.pop(), False)
-    training = stack.training
-    try:
-        compare_stacks(stack.eval(), again, "the checkpoint")
-    finally:
-        stack.train(training)
+    compare_stacks(stack, again, "the checkpoint")
