@@ -23,13 +23,13 @@ from .forecast_model import ForecastModel, ForecastNetwork
 from .forecast_selection import (
     FITTED_VALUES,
     NETWORK_WEIGHT,
-    QUANTILES,
     RECENT_STEPS,
     MethodWeights,
     RollingOrigins,
     combined,
     described,
     one_step_errors,
+    quantile_place,
     recent_size,
     rolling_origins,
     select,
@@ -536,10 +536,7 @@ class Forecaster(Task):
             weights, scale = _continued_selection(chosen, steps)
             mean = combined(np.concatenate([others, network[None, :, :, f]]), weights)
             scale = scale * _recent_sizes(fitted, chosen, y[:, f], origins)[:, None]
-            half = [
-                scale * chosen.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))]
-                for level in INTERVAL_LEVELS
-            ]
+            half = [scale * chosen.errors[quantile_place(level)] for level in INTERVAL_LEVELS]
             point.append(mean)
             low.append([mean - one for one in half])
             high.append([mean + one for one in half])
@@ -961,12 +958,17 @@ def _continued_selection(chosen: MethodWeights, steps: int) -> tuple[np.ndarray,
     """The weights (M, steps) and the scale (steps,), also for steps beyond those compared."""
     compared = len(chosen.scale)
     places = np.minimum(np.arange(steps), compared - 1)
+    further = np.maximum(1.0, (np.arange(steps) + 1) / compared) ** error_growth(chosen)
+    return chosen.weights[:, places], chosen.scale[places] * further
+
+
+def error_growth(chosen: MethodWeights) -> float:
+    """The power of the number of steps with which errors grow beyond the compared steps."""
+    compared = len(chosen.scale)
     # errors of a random walk grow with the square root of the steps; those of a series that
     # returns to its mean do not
     half = chosen.scale[max(0, compared // 2 - 1)]
-    power = 0.5 if compared < 4 else np.clip(np.log2(chosen.scale[-1] / half), 0.0, 0.5)
-    further = np.maximum(1.0, (np.arange(steps) + 1) / compared) ** power
-    return chosen.weights[:, places], chosen.scale[places] * further
+    return 0.5 if compared < 4 else float(np.clip(np.log2(chosen.scale[-1] / half), 0.0, 0.5))
 
 
 def _recent_sizes(

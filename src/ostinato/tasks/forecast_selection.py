@@ -14,6 +14,7 @@ __all__ = [
     "RollingOrigins",
     "described",
     "few_errors",
+    "quantile_place",
     "recent_size",
     "rolling_origins",
     "select",
@@ -312,6 +313,16 @@ def described(weights: np.ndarray) -> str:
     if len(order) == 1:
         return METHODS[order[0]]
     return ", ".join(f"{METHODS[k]} {weights[k]:.2f}" for k in order)
+
+
+def quantile_place(level: float) -> int:
+    """The number of the quantile of the errors that an interval of a level reaches.
+
+    Example:
+        >>> quantile_place(0.8), quantile_place(0.95), quantile_place(1.0)
+        (160, 190, 199)
+    """
+    return min(QUANTILES - 1, round(level * QUANTILES - 0.5))
 
 
 def _mean_by_step(error: np.ndarray, around: int = SMOOTHED_STEPS) -> np.ndarray:

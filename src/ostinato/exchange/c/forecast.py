@@ -8,15 +8,9 @@ import numpy as np
 from ...data.clock import Clock, date_after
 from ...data.dates import write_date
 from ...data.examples import Examples
-from ...tasks.forecast import INTERVAL_LEVELS
+from ...tasks.forecast import INTERVAL_LEVELS, error_growth
 from ...tasks.forecast_candidates import AUTOREGRESSIONS, METHODS, SMOOTHING
-from ...tasks.forecast_selection import (
-    HALF_LIFE,
-    QUANTILES,
-    RECENT_STEPS,
-    USUAL_STEPS,
-    MethodWeights,
-)
+from ...tasks.forecast_selection import HALF_LIFE, RECENT_STEPS, USUAL_STEPS, quantile_place
 from ...tasks.forecast_series import SeriesSteps
 from .forecast_code import (
     CALENDAR,
@@ -210,13 +204,13 @@ def _add_tables(task: AnyTask, listing: CodeListing) -> None:
     metadata, places = task.metadata, _places(task)
     fitted = [task.model.fitted(place, metadata.season) for place in places]
     chosen = [task.model.selection(place) for place in places]
-    quantiles = [min(QUANTILES - 1, round(level * QUANTILES - 0.5)) for level in INTERVAL_LEVELS]
+    quantiles = [quantile_place(level) for level in INTERVAL_LEVELS]
     tables = {
         "smoothing": [one.smoothing for one in fitted],
         "autoregressions": [one.autoregressions for one in fitted],
         "method_weights": [one.weights for one in chosen],
         "error_scale": [one.scale for one in chosen],
-        "error_growth": [growth(one) for one in chosen],
+        "error_growth": [error_growth(one) for one in chosen],
         "interval_errors": [one.errors[quantiles] for one in chosen],
         "usual_error": [one.usual for one in chosen],
         "usual_change": [one.step for one in metadata.series],
@@ -231,7 +225,8 @@ def _add_tables(task: AnyTask, listing: CodeListing) -> None:
         tables["known_mean"], tables["known_scale"] = metadata.known_level
     for name, numbers in tables.items():
         listing.table(name, np.array(numbers, np.float64))
-    starts = [_start(task, place) for place in range(len(metadata.series))]
+    # the ends of the training series, from which a forecast continues
+    starts = task._readable(task._training_end())
     listing.table("start_count", [len(one.y) for one in starts], np.int32)
     listing.table("start_place", np.cumsum([0, *(one.y[:].size for one in starts)])[:-1], np.int32)
     listing.table("start_values", np.concatenate([one.y[:].ravel() for one in starts]))
@@ -246,20 +241,6 @@ def _add_tables(task: AnyTask, listing: CodeListing) -> None:
         listing.table("start_features", np.concatenate([numbers_of(row).ravel() for row in rows]))
     if metadata.clock:
         listing.table("start_date", [_after(one, metadata.clock) for one in starts], np.int64)
-
-
-def growth(chosen: MethodWeights) -> float:
-    """The power with which errors grow beyond the compared steps."""
-    from ...tasks.forecast import _continued_selection
-
-    compared = len(chosen.scale)
-    _, scale = _continued_selection(chosen, 2 * compared)
-    return float(np.log2(scale[-1] / scale[compared - 1]))
-
-
-def _start(task: AnyTask, place: int) -> SeriesSteps:
-    """The end of a training series, from which a forecast continues."""
-    return task._readable(task._training_end())[place]
 
 
 def _after(one: SeriesSteps, clock: Clock) -> int:

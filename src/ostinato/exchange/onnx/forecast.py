@@ -59,6 +59,8 @@ def files(task: AnyTask, *, network_only: bool) -> list[OnnxTaskFile]:
 
 
 def _metadata(task: AnyTask, network_only: bool) -> dict[str, Any]:
+    from ...tasks.forecast import INTERVAL_LEVELS
+
     metadata = task.metadata
     found = {
         "columns": metadata.names,
@@ -68,7 +70,7 @@ def _metadata(task: AnyTask, network_only: bool) -> dict[str, Any]:
         "season": metadata.season,
         "least_steps": metadata.need,
         "most_steps": metadata.kept,
-        "levels": [0.8, 0.95],
+        "levels": [*INTERVAL_LEVELS],
     }
     return found | ({"network_only": True} if network_only else {})
 
@@ -187,7 +189,7 @@ class _ForecastNodes:
     def combined(self, network: str) -> list[str]:
         """The forecast (B, F), and the lower and upper ends of its intervals, (B, 2, F) each."""
         from ...tasks.forecast import INTERVAL_LEVELS
-        from ...tasks.forecast_selection import QUANTILES
+        from ...tasks.forecast_selection import quantile_place
 
         out, model = self.out, self.task.model
         methods = self.methods()
@@ -202,9 +204,7 @@ class _ForecastNodes:
         others = out.add("Concat", *before, axis=1)
         others = self._weighted(others, self.of_series(array(weights[:, :-1]), "weights"))
         size = self._recent_size(others)
-        quantiles = [
-            min(QUANTILES - 1, round(level * QUANTILES - 0.5)) for level in INTERVAL_LEVELS
-        ]
+        quantiles = [quantile_place(level) for level in INTERVAL_LEVELS]
         widths = model.errors[..., quantiles] * model.scale[..., :1]
         half = self.add("Mul", self.of_series(array(widths.transpose(1, 2)), "widths"), size)
         ends = [self.values(self.add(op, mean, half)) for op in ("Sub", "Add")]
@@ -229,7 +229,8 @@ class _ForecastNodes:
         """
         from ...tasks.forecast_selection import HALF_LIFE, RECENT_STEPS, USUAL_STEPS
 
-        errors = self.add("Abs", self.add("Sub", predicted, self._latest(RECENT_STEPS)))
+        latest = self._latest(self.y, RECENT_STEPS)
+        errors = self.add("Abs", self.add("Sub", predicted, latest))
         zero, exist = self.double(0.0), self.exists(errors)
         # the first step has nothing before it
         exist = self.add("And", exist, self._after_first(RECENT_STEPS))
@@ -242,12 +243,12 @@ class _ForecastNodes:
         count = sum_over(self.out, share, 1, keep=True)
         return self.add("Div", self.add("Add", sums, steps), self.add("Add", count, steps))
 
-    def _latest(self, count: int) -> str:
-        """The last steps of the series, (B, count, F); nan before its start."""
+    def _latest(self, value: str, count: int) -> str:
+        """The last steps of a value (B, T, F), (B, count, F); nan before its start."""
         shape = self.out.constants.whole(1, count, 1)
         nan = self.out.add("Expand", self.double(np.nan), shape)
-        zeros = self.add("Mul", self.between(self.y, 0, 1), self.double(0.0))
-        padded = self.out.add("Concat", self.add("Add", zeros, nan), self.y, axis=1)
+        zeros = self.add("Mul", self.between(value, 0, 1), self.double(0.0))
+        padded = self.out.add("Concat", self.add("Add", zeros, nan), value, axis=1)
         return self.between(padded, -count, None)
 
     def _after_first(self, count: int) -> str:
@@ -267,7 +268,7 @@ class _ForecastNodes:
         lags = model.autoregressions.shape[-1] - 1
         # the values before the first of these origins
         past = lags + season + 1
-        tail, origins = self._latest(past + RECENT_STEPS), RECENT_STEPS + 1
+        tail, origins = self._latest(self.y, past + RECENT_STEPS), RECENT_STEPS + 1
         found = [
             self.between(tail, past - 1, past - 1 + origins),
             self.between(tail, past - season, past - season + origins),
@@ -344,17 +345,12 @@ class _ForecastNodes:
 
     def _smoothed(self, origins: int) -> str:
         """The forecasts of exponential smoothing from the last origins, (B, origins, F)."""
-        out = self.out
         parameters = [
             self.of_series(array(one), "smoothing") for one in self.task.model.smoothing.unbind(-1)
         ]
         level, slope, shape = self._start(parameters[1], parameters[4])
         predicted = self._smoothing_loop(parameters, [level, slope, shape])
-        # a series shorter than that has nan in place of the earliest
-        zeros = self.add("Mul", self.between(predicted, 0, 1), self.double(0.0))
-        nan = out.add("Expand", self.double(np.nan), out.constants.whole(1, origins, 1))
-        padded = out.add("Concat", self.add("Add", zeros, nan), predicted, axis=1)
-        return self.between(padded, -origins, None)
+        return self._latest(predicted, origins)
 
     def _start(self, trend: str, has_season: str) -> tuple[str, str, str]:
         """Before the first value: level and slope (B, F), and season (B, season, F)."""

@@ -110,8 +110,9 @@ def _generate(task: Any, draw: random.Random, run: Callable) -> None:
 def _forecast(task: Any, draw: random.Random, run: Callable) -> None:
     series, columns = task.metadata.series, len(task.metadata.names)
     calls = [(None, steps, k) for k in range(min(3, len(series))) for steps in (1, 7)]
+    predictions = {steps: task.predict_dicts(steps=steps) for steps in (1, 7)}
     for found, (_, steps, k) in zip(run(FORECAST, calls), calls, strict=True):
-        answers = task.predict_dicts(steps=steps)[k * steps * columns :][: steps * columns]
+        answers = predictions[steps][k * steps * columns :][: steps * columns]
         for part, names in zip(found, (["value"], ["low", "low_95"], ["high", "high_95"])):
             own = [[answer[name] for answer in answers] for name in names]
             COMPARISON.check("forecasts", np.ravel(part), np.ravel(own))
