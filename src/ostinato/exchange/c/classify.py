@@ -27,7 +27,7 @@ from .classify_code import (
 )
 from .parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
 
-__all__ = ["Networks", "classifier_code"]
+__all__ = ["Networks", "classifier_code", "label_probabilities", "proof"]
 
 # Bytes of the largest number, the sum and the last number of an output.
 POOL_BYTES = 16
@@ -101,16 +101,20 @@ def classifier_code(task: AnyTask, listing: CodeListing) -> TaskCode:
 
 
 def proof(task: AnyTask) -> Proof:
-    """Random sequences of numbers, and the probabilities of the labels."""
+    """Random sequences of numbers, or texts, and the probabilities of the labels."""
+    if task.is_text:
+        from .texts import text_proof
+
+        return text_proof(task)
     random = np.random.default_rng(7)
     rows = [_random_row(task, random, steps) for steps in PROOF_STEPS]
     given = struct.pack("<I", len(rows))
     for row in rows:
         given += struct.pack("<I", len(row)) + row.astype(np.float32).tobytes()
-    return Proof(filled(DRIVER), given, {"probabilities": _probabilities(task, rows)})
+    return Proof(filled(DRIVER), given, {"probabilities": label_probabilities(task, rows)})
 
 
-def _probabilities(task: AnyTask, rows: list[np.ndarray]) -> np.ndarray:
+def label_probabilities(task: AnyTask, rows: list[np.ndarray] | list[str]) -> np.ndarray:
     """The probability of each label, in the order of the metadata, (N, C)."""
     return task.probabilities(task.read(rows, labelled=False))
 
@@ -280,5 +284,6 @@ def _kernels(task: AnyTask, listing: CodeListing) -> str:
 def _selftest(task: AnyTask) -> tuple[dict[str, np.ndarray], str]:
     """The tables and the statements of the self-test, on one sequence."""
     row = _random_row(task, np.random.default_rng(8), TEST_STEPS)
-    expected = {"test_x": row.astype(np.float32), "test_wanted": _probabilities(task, [row])[0]}
+    (wanted,) = label_probabilities(task, [row])
+    expected = {"test_x": row.astype(np.float32), "test_wanted": wanted}
     return expected, filled(SELFTEST, STEPS=TEST_STEPS)

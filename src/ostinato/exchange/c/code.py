@@ -128,12 +128,16 @@ def run_weights(layer: Recurrent, number: int, direction: int) -> dict[str, Tens
 
 def rounded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights with their matrices as int8 numbers times the scales of their rows."""
-    result = dict(weights)
-    for name, weight in weights.items():
-        if weight.dim() == 2:
-            whole, scale = quantised(weight.numpy())
-            result[name] = torch.from_numpy(whole.astype(np.float32) * scale[:, None])
-    return result
+    return {
+        name: rounded_matrix(weight) if weight.dim() == 2 else weight
+        for name, weight in weights.items()
+    }
+
+
+def rounded_matrix(weight: Tensor) -> Tensor:
+    """A matrix as int8 numbers times the scales of its rows."""
+    whole, scale = quantised(weight.detach().cpu().numpy())
+    return torch.from_numpy(whole.astype(np.float32) * scale[:, None])
 
 
 def rounded_layer(layer: Recurrent) -> Recurrent:

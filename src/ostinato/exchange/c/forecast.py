@@ -24,7 +24,7 @@ from .forecast_code import (
 from .forecast_methods import METHOD_CODE
 from .parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, recurrent_of
 
-__all__ = ["forecaster_code"]
+__all__ = ["forecaster_code", "proof"]
 
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)

@@ -25,7 +25,7 @@ from .unicode import (
 )
 from .words import EXPANSION, parts_of
 
-__all__ = ["generator_code"]
+__all__ = ["generator_code", "proof"]
 
 # The code points besides "\n" at which str.splitlines splits composed text.
 LINE_ENDS = (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)

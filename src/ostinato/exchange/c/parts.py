@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...nn.recurrent import Recurrent
 from .code import LayerCode, layer_code
-from .support import Support, literal, quantised, wrapped
+from .support import Support, literal, quantised
 
 __all__ = [
     "ROUNDED_SIZE",
@@ -213,25 +213,16 @@ class CodeListing:
         """
         self.add(f"static {head}\n{{\n" + "\n".join(f"    {line}" for line in lines) + "\n}\n")
 
-    @staticmethod
-    def numbers(values: np.ndarray) -> str:
-        """Numbers of a table, with commas, in lines."""
-        array = np.asarray(values).reshape(-1)
-        if array.dtype.kind == "f":
-            number = literal if array.dtype == np.float32 else _double
-            texts = [number(value) for value in array.tolist()]
-        else:
-            suffix = "u" if array.dtype == np.uint32 else ""
-            texts = [f"{value}{suffix}" for value in array.tolist()]
-        return wrapped(texts or ["0"])
-
     def table(self, name: str, values: Sequence | np.ndarray, dtype: type | None = None) -> str:
         """Add a table of numbers, and return its name."""
         array = np.asarray(values, dtype).reshape(-1)
-        kind, lines = TYPES[array.dtype], self.numbers(array)
-        self.support.flash += array.nbytes
-        size = max(1, array.size)
-        self.support.tables.append(f"static const {kind} {name}[{size}] = {{\n{lines}\n}};\n")
+        if array.dtype.kind == "f":
+            number = literal if array.dtype == np.float32 else _double
+            numbers = [number(value) for value in array.tolist()]
+        else:
+            suffix = "u" if array.dtype == np.uint32 else ""
+            numbers = [f"{value}{suffix}" for value in array.tolist()]
+        self.support.table(name, TYPES[array.dtype], numbers, bytes_each=array.itemsize)
         return name
 
     def texts(self, name: str, texts: Iterable[bytes], *, public: bool = False) -> str:

@@ -262,30 +262,34 @@ class Support:
             f"{vector}, {units});"
         )
 
-    def matrix(self, name: str, weight: np.ndarray, comment: str = "") -> None:
+    def matrix(self, name: str, weight: np.ndarray) -> None:
         """Add a table of a matrix, (rows, columns), for `multiply`."""
         rows, columns = weight.shape
-        text = f"{comment or name}: {rows} x {columns}"
+        text = f"{name}: {rows} x {columns}"
         if self.weights == "int8":
             whole, scale = quantised(weight)
-            self._table(name, "int8_t", whole.ravel().astype(str), f"{text}, by rows", 1)
+            numbers = whole.ravel().astype(str)
+            self.table(name, "int8_t", numbers, bytes_each=1, comment=f"{text}, by rows")
             self.vector(f"{name}_scale", scale, f"the scale of each row of {name}")
         else:
             self.vector(name, weight.T.ravel(), f"{text}, by columns")
 
     def vector(self, name: str, numbers: np.ndarray, comment: str = "") -> None:
         """Add a table of float numbers."""
-        self._table(name, "float", map(literal, numbers.ravel()), comment or name, 4)
+        literals = map(literal, numbers.ravel())
+        self.table(name, "float", literals, bytes_each=4, comment=comment or name)
 
-    def _table(
-        self, name: str, kind: str, numbers: Iterable[str], comment: str, bytes_each: int
+    def table(
+        self, name: str, kind: str, numbers: Iterable[str], *, bytes_each: int, comment: str = ""
     ) -> None:
+        """Add a table of numbers, each a C literal; C has no empty tables, which get a 0."""
         content = list(numbers)
-        lines = wrapped(content)
-        self.tables.append(
-            f"/* {comment} */\nstatic const {kind} {name}[{len(content)}] = {{\n{lines}\n}};\n"
-        )
         self.flash += bytes_each * len(content)
+        content = content or ["0"]
+        head = f"/* {comment} */\n" if comment else ""
+        self.tables.append(
+            f"{head}static const {kind} {name}[{len(content)}] = {{\n{wrapped(content)}\n}};\n"
+        )
 
     def functions(self) -> str:
         """The definitions of the helper functions that were used."""

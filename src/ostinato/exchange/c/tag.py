@@ -16,9 +16,9 @@ from .parts import (
     quoted,
     recurrent_of,
 )
-from .words import EXPANSION, add_spelled_words, add_words, vocabulary_of
+from .words import EXPANSION, add_spelled_words, add_words, some_words, vocabulary_of
 
-__all__ = ["tagger_code"]
+__all__ = ["tagger_code", "proof"]
 
 # Words that are rare or odd, and the numbers of words of the sentences of the proof.
 ODD_WORDS = ("Xyzzy", "ΟΔΟΣ", "İ", "J\u030cx", "한글", "e\u0301", "<pad>", "...", "Ⅻ", "👨‍👩‍👧")
@@ -85,7 +85,7 @@ def tagger_code(task: AnyTask, listing: CodeListing) -> TaskCode:
 def proof(task: AnyTask) -> Proof:
     """Sentences of known, unknown and odd words, and the numbers of their tags."""
     random = np.random.default_rng(7)
-    words = [*_some_words(task), *ODD_WORDS]
+    words = [*some_words(task), *ODD_WORDS]
     sentences = [
         [words[k] for k in random.integers(len(words), size=count)] for count in PROOF_WORDS
     ]
@@ -106,13 +106,6 @@ def _tags(task: AnyTask, sentences: list[list[str]]) -> list[list[int]]:
     return [[places[tag] for tag in tags] for tags in task.predict(sentences)]
 
 
-def _some_words(task: AnyTask) -> list[str]:
-    """Words of the vocabulary, some of them in upper case."""
-    found = sorted(vocabulary_of(task.vocabulary.tokenizer, len(task.vocabulary)))
-    found = found[:: max(1, len(found) // 50)]
-    return [*found, *(word.upper() for word in found[:10])]
-
-
 def _best(model: TagModel, listing: CodeListing) -> str:
     """Add the choice of the tags from the scores, and return the call of it."""
     if model.crf is None:
@@ -125,7 +118,7 @@ def _best(model: TagModel, listing: CodeListing) -> str:
 
 def _selftest(task: AnyTask) -> tuple[dict[str, np.ndarray], str]:
     """The tables and the statements of the self-test, on one sentence."""
-    words = [*_some_words(task)[:6], ODD_WORDS[0]]
+    words = [*some_words(task)[:6], ODD_WORDS[0]]
     statements = filled(
         _SELFTEST,
         WORDS=", ".join(quoted(word.encode("utf-8")) for word in words),

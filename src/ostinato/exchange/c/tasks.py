@@ -1,6 +1,7 @@
 """Private: trained tasks as C: a header and a source file, compiled and compared first."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +12,23 @@ from ... import __version__
 from ...errors import EngineError, InputError
 from ...nn.recurrent import Recurrent
 from ...tasks.random_kernels import RandomKernels
-from .code import Sizes, rounded_layer
+from . import classify, forecast, generate, tag
+from .code import Sizes, rounded_layer, rounded_matrix
 from .compile import run_c
 from .file import CFile
-from .parts import ROUNDED_SIZE, AnyTask, CodeListing, TaskCode
-from .support import quantised
+from .parts import ROUNDED_SIZE, AnyTask, CodeListing, Proof, TaskCode
 
 __all__ = ["CTaskFile", "compare_task", "program", "prove_task", "task_file"]
 
-# The tasks that are written as C.
-WRITTEN = ("classify", "tag", "generate", "forecast")
+# The functions that write each task, and that compute the results of its proof.
+WRITERS: dict[
+    str, tuple[Callable[[AnyTask, CodeListing], TaskCode], Callable[[AnyTask], Proof]]
+] = {
+    "classify": (classify.classifier_code, classify.proof),
+    "tag": (tag.tagger_code, tag.proof),
+    "generate": (generate.generator_code, generate.proof),
+    "forecast": (forecast.forecaster_code, forecast.proof),
+}
 # Largest error of the C code of a task, relative to the largest number and at least to 1.
 TOLERANCE = 1e-5
 
@@ -62,13 +70,12 @@ def task_file(
         task = _network_of(task)
         notes.append("The linear model of the task is left out.")
     listing, rounding = CodeListing(name, weights), None
-    original = task
+    if task.name not in WRITERS:
+        raise InputError(f"the task {task.name!r} is not written as C; {', '.join(WRITERS)} are")
+    code_of, proof_of = WRITERS[task.name]
+    code = code_of(rounded_task(task) if listing.int8 else task, listing)
     if listing.int8:
-        task = rounded_task(task)
-    code = _code(task, listing)
-    if listing.int8:
-        exact = _code(original, CodeListing(name)).proof.wanted
-        wanted = code.proof.wanted
+        exact, wanted = proof_of(task).wanted, code.proof.wanted
         rounding = max(float(np.abs(wanted[k] - exact[k]).max(initial=0.0)) for k in wanted)
     layers = [layer.sizes for layer in listing.layers]
     file = CFile(
@@ -119,27 +126,6 @@ def _network_of(task: AnyTask) -> AnyTask:
     return task
 
 
-def _code(task: AnyTask, listing: CodeListing) -> TaskCode:
-    """The parts of a task."""
-    if task.name == "classify":
-        from .classify import classifier_code
-
-        return classifier_code(task, listing)
-    if task.name == "tag":
-        from .tag import tagger_code
-
-        return tagger_code(task, listing)
-    if task.name == "generate":
-        from .generate import generator_code
-
-        return generator_code(task, listing)
-    if task.name == "forecast":
-        from .forecast import forecaster_code
-
-        return forecaster_code(task, listing)
-    raise InputError(f"the task {task.name!r} is not written as C; {', '.join(WRITTEN)} are")
-
-
 def rounded_task(task: AnyTask) -> AnyTask:
     """A copy of a task with the matrices that int8 numbers stand for: the task that C code with
     int8 weights computes.
@@ -159,14 +145,9 @@ def _round(module: nn.Module) -> None:
         else:
             _round(child)
     if isinstance(module, (nn.Linear, nn.Embedding)):
-        module.weight.copy_(_rounded(module.weight))
+        module.weight.copy_(rounded_matrix(module.weight))
     if isinstance(module, RandomKernels):
-        module.coefficients.copy_(_rounded(module.coefficients.T).T)
-
-
-def _rounded(weight: torch.Tensor) -> torch.Tensor:
-    whole, scale = quantised(weight.detach().cpu().numpy())
-    return torch.from_numpy(whole.astype(np.float32) * scale[:, None])
+        module.coefficients.copy_(rounded_matrix(module.coefficients.T).T)
 
 
 def prove_task(one: CTaskFile) -> None:

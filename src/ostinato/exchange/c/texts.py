@@ -5,12 +5,12 @@ import struct
 import numpy as np
 
 from ...errors import InputError
-from .classify import Networks
+from .classify import Networks, label_probabilities
 from .parts import AnyTask, CodeListing, Proof, Scratch, TaskCode, filled, numbers_of, quoted
 from .unicode import SPACE, class_table, word_classes
-from .words import EXPANSION, add_spelled_words, add_words, vocabulary_of
+from .words import EXPANSION, add_spelled_words, add_words, some_words, vocabulary_of
 
-__all__ = ["text_classifier_code"]
+__all__ = ["text_classifier_code", "text_proof"]
 
 # Rare and odd parts of a text, and the numbers of words of the texts of the proof.
 ODD_PARTS = ("Xyzzy", "!", "ÉΣ", "...", "İ", "한글", "e\u0301", "\r\n", "\u00a0", "a_b", "👨‍👩‍👧")
@@ -86,16 +86,16 @@ def text_classifier_code(task: AnyTask, listing: CodeListing) -> TaskCode:
         prototypes=listing.filled(_HEADER),
         selftest=selftest,
         expected=expected,
-        proof=proof(task),
+        proof=text_proof(task),
         stack=network.stack + sum(layer.sizes.state for layer in listing.layers[1:]),
         title=("Texts are UTF-8.",),
     )
 
 
-def proof(task: AnyTask) -> Proof:
+def text_proof(task: AnyTask) -> Proof:
     """Texts of known, unknown and odd words, and the probabilities of the labels."""
     random = np.random.default_rng(7)
-    words = [*_some_words(task), *ODD_PARTS]
+    words = [*some_words(task), *ODD_PARTS]
     texts = [
         random.choice([" ", ""]).join(words[k] for k in random.integers(len(words), size=count))
         for count in PROOF_WORDS
@@ -104,25 +104,13 @@ def proof(task: AnyTask) -> Proof:
     for text in texts:
         encoded = text.encode("utf-8")
         given += struct.pack("<I", len(encoded)) + encoded
-    return Proof(filled(_DRIVER), given, {"probabilities": _probabilities(task, texts)})
-
-
-def _probabilities(task: AnyTask, texts: list[str]) -> np.ndarray:
-    """The probability of each label, in the order of the metadata, (N, C)."""
-    return task.probabilities(task.read(texts, labelled=False))
-
-
-def _some_words(task: AnyTask) -> list[str]:
-    """Words of the vocabulary, some of them in upper case."""
-    found = sorted(vocabulary_of(task.vocabulary.tokenizer, len(task.vocabulary)))
-    found = found[:: max(1, len(found) // 50)]
-    return [*found, *(word.upper() for word in found[:10])]
+    return Proof(filled(_DRIVER), given, {"probabilities": label_probabilities(task, texts)})
 
 
 def _selftest(task: AnyTask) -> tuple[dict[str, np.ndarray], str]:
     """The tables and the statements of the self-test, on one text."""
-    text = " ".join([*_some_words(task)[:6], *ODD_PARTS[:3]]).encode("utf-8")
-    (wanted,) = _probabilities(task, [text.decode("utf-8")])
+    text = " ".join([*some_words(task)[:6], *ODD_PARTS[:3]]).encode("utf-8")
+    (wanted,) = label_probabilities(task, [text.decode("utf-8")])
     return {"test_wanted": wanted}, filled(_SELFTEST, TEXT=quoted(text), BYTES=len(text))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...data.vocabulary import SPECIAL, UNKNOWN
 from ...tasks.spelling import SpelledWords
-from .parts import CodeListing, numbers_of, recurrent_of
+from .parts import AnyTask, CodeListing, numbers_of, recurrent_of
 from .unicode import (
     add_characters,
     add_composing,
@@ -17,7 +17,14 @@ from .unicode import (
     add_reading,
 )
 
-__all__ = ["EXPANSION", "add_spelled_words", "add_words", "parts_of", "vocabulary_of"]
+__all__ = [
+    "EXPANSION",
+    "add_spelled_words",
+    "add_words",
+    "parts_of",
+    "some_words",
+    "vocabulary_of",
+]
 
 # Code points of a word for each of its bytes, at most: those of its full decomposition.
 EXPANSION = 2
@@ -29,6 +36,13 @@ def vocabulary_of(tokenizer, count: int) -> dict[str, int]:
     """The tokens of a vocabulary with a number below `count`, without the special ones."""
     found = tokenizer.get_vocab().items()
     return {token: n for token, n in found if len(SPECIAL) <= n < count}
+
+
+def some_words(task: AnyTask) -> list[str]:
+    """Words of the vocabulary, some of them in upper case."""
+    found = sorted(vocabulary_of(task.vocabulary.tokenizer, len(task.vocabulary)))
+    found = found[:: max(1, len(found) // 50)]
+    return [*found, *(word.upper() for word in found[:10])]
 
 
 def add_words(
@@ -107,8 +121,8 @@ def add_spelled_words(
         The size of a representation, and the number of floats of scratch memory for each code
         point of a word.
     """
-    layer = listing.layer(recurrent_of(words.spelling), "spelling")
     spelling = recurrent_of(words.spelling)
+    layer = listing.layer(spelling, "spelling")
     first = next(iter(spelling.graph.states))
     (units,) = layer.inputs.values()
     hidden = words.units - words.words.weight.shape[1]
