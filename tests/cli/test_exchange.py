@@ -46,12 +46,9 @@ def test_an_unknown_format_is_one_error(run, trained, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("what", "done"), [("write", "written"), ("read", "read")])
-def test_a_format_without_a_reader_or_a_writer_is_one_error(what, done, monkeypatch):
-    monkeypatch.setattr(exchange, "PACKAGE", "ostinato.cells")
-    for name, one in exchange.FORMATS.items():
-        with pytest.raises(InputError, match=f"{one.title} files cannot be {done} by this"):
-            exchange._function(name, what)
+def test_a_format_without_a_reader_is_one_error():
+    with pytest.raises(InputError, match="C files cannot be read by this version"):
+        exchange._function("c", "read")
 
 
 def test_a_directory_without_a_model_is_one_error(run, tmp_path):

@@ -10,7 +10,7 @@ from ostinato import cell, weight
 from ostinato.cells import CELLS
 from ostinato.errors import InputError
 from ostinato.exchange.activations import softsign
-from ostinato.exchange.directory import is_layers, read_layers, write_layers
+from ostinato.exchange.directory import read_layers, write_layers
 from ostinato.exchange.layer_stack import (
     ActivationSpec,
     DenseSpec,
@@ -19,6 +19,7 @@ from ostinato.exchange.layer_stack import (
     MaskingSpec,
     RecurrentSpec,
 )
+from ostinato.tasks.saved import is_layers
 
 
 def inputs(stack):

@@ -202,6 +202,13 @@ def test_files_are_written_once_they_have_been_run_in_a_fresh_process(tmp_path):
     assert {*files} == {*tmp_path.iterdir()}
 
 
+def test_weights_without_their_python_file_are_not_left_behind(tmp_path):
+    (tmp_path / "layer.py").mkdir()
+    with pytest.raises(InputError, match="cannot write .*layer.py"):
+        exchange.write(layer_of("min_gru"), tmp_path / "layer.py")
+    assert [*tmp_path.iterdir()] == [tmp_path / "layer.py"]
+
+
 def test_nothing_is_written_where_the_results_differ(tmp_path, monkeypatch):
     layer = layer_of("min_gru")
     good = [[torch.zeros(b, t, H).tolist(), torch.zeros(1, b, H).tolist()] for b, t in BATCHES]

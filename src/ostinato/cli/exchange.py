@@ -88,11 +88,6 @@ def export_model(
     options |= {"check": False} if no_check else {}
     _check_options(write, options, f"--to {kind}")
     model = _model(directory)
-    if kind != "onnx" and getattr(getattr(model, "metadata", None), "rows", None) is not None:
-        raise InputError(
-            f"--to {kind}: {str(directory)!r} is a model of `train classify --multi-label`, which "
-            "is written as ONNX only; write --to onnx"
-        )
     written = write(model, out, **options)
     for path in _written_files(written) or [out]:
         typer.echo(f"written: {path}")
@@ -235,21 +230,16 @@ def _format_of(file: Path) -> str:
 
 def _function(name: str, what: str) -> Callable[..., Any]:
     """The function `write` or `read` of a format."""
-    try:
-        found = getattr(importlib.import_module(f"{PACKAGE}.{name}"), what, None)
-    except ModuleNotFoundError as error:
-        if error.name != f"{PACKAGE}.{name}":
-            raise
-        found = None
+    found = getattr(importlib.import_module(f"{PACKAGE}.{name}"), what, None)
     if found is None:
-        done = "written" if what == "write" else "read"
-        raise InputError(f"{FORMATS[name].title} files cannot be {done} by this version")
+        raise InputError(f"{FORMATS[name].title} files cannot be read by this version")
     return found
 
 
 def _model(directory: Path) -> Any:
     """The trained task or the layers in a directory."""
-    from ..exchange.directory import is_layers, read_layers
+    from ..exchange.directory import read_layers
     from ..tasks import load
+    from ..tasks.saved import is_layers
 
     return read_layers(directory) if is_layers(directory) else load(directory)

@@ -2,7 +2,6 @@
 
 import inspect
 import json as json_text
-import os
 import shlex
 from dataclasses import fields
 from functools import partial
@@ -455,12 +454,10 @@ def info(
     json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
 ):
     """Show the options, sizes and metrics of a trained model, or imported layers."""
-    from ..data.files import read_json
     from ..data.values import scaling
-    from ..tasks.saved import CONFIG, LAYERS_FORMAT, read_kind, read_model
+    from ..tasks.saved import CONFIG, is_layers, read_kind, read_model
 
-    config_file = directory / CONFIG
-    if os.path.isfile(config_file) and read_json(config_file).get("format") == LAYERS_FORMAT:
+    if is_layers(directory):
         from .layers import show_layers
 
         show_layers(directory, json=json)

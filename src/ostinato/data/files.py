@@ -67,6 +67,24 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from error
 
 
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write all files, or none: those that are new are removed if one cannot be written.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    new: list[Path] = []
+    try:
+        for path, content in contents.items():
+            is_new = not os.path.lexists(path)
+            write_whole(path, content)
+            new += [path] if is_new else []
+    except InputError:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+
+
 def write_json(path: Path, value) -> None:
     """Write a JSON file atomically, indented and without escaped letters.
 

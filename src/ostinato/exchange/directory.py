@@ -25,9 +25,9 @@ from .layer_stack import (
     Spec,
 )
 
-__all__ = ["FORMAT", "VERSION", "is_layers", "read_layers", "write_layers"]
+__all__ = ["read_layers", "write_layers"]
 
-FORMAT, VERSION = LAYERS_FORMAT, 1
+VERSION = 1
 # The description of a part, by the name of its kind.
 KINDS: dict[str, type] = {
     "embedding": EmbeddingSpec,
@@ -68,7 +68,7 @@ class LayersConfig:
     """The contents of config.json.
 
     Attributes:
-        format, version: `FORMAT` and `VERSION`.
+        format, version: `LAYERS_FORMAT` and `VERSION`.
         parts: The layers, in order.
         dtype: The dtype of the parameters.
         notes: The notes of the stack.
@@ -127,7 +127,7 @@ def write_layers(directory: Path, stack: LayerStack | Recurrent) -> None:
         write_tensors(directory / WEIGHTS, stack.state_dict())
         write_json(
             directory / CONFIG,
-            {"format": FORMAT, "version": VERSION, "parts": parts}
+            {"format": LAYERS_FORMAT, "version": VERSION, "parts": parts}
             | ({"dtype": dtypes.pop()} if dtypes else {})
             | ({"notes": list(stack.notes)} if stack.notes else {}),
         )
@@ -137,16 +137,6 @@ def write_layers(directory: Path, stack: LayerStack | Recurrent) -> None:
             if made:
                 directory.rmdir()
         raise
-
-
-def is_layers(directory: Path) -> bool:
-    """Whether a directory has a config.json of layers.
-
-    Raises:
-        InputError: It has a config.json that cannot be read.
-    """
-    path = Path(directory) / CONFIG
-    return os.path.isfile(path) and read_json(path).get("format") == FORMAT
 
 
 def read_layers(directory: Path) -> LayerStack:
@@ -162,10 +152,10 @@ def read_layers(directory: Path) -> LayerStack:
             f"the directory {str(directory)!r} does not exist; give the --out of `ostinato import`"
         )
     content = read_json(path)
-    if content.get("format") != FORMAT:
+    if content.get("format") != LAYERS_FORMAT:
         raise InputError(
-            f"{str(path)!r} has format {shown(content.get('format'))}; it should be {FORMAT!r}: "
-            "give the --out of `ostinato import`"
+            f"{str(path)!r} has format {shown(content.get('format'))}; it should be "
+            f"{LAYERS_FORMAT!r}: give the --out of `ostinato import`"
         )
     if type(content.get("version")) is not int or content["version"] != VERSION:
         raise InputError(

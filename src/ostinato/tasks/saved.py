@@ -145,6 +145,16 @@ class Saved:
     metadata: Metadata
 
 
+def is_layers(directory: Path) -> bool:
+    """Whether a directory has the config.json of layers, and not of a task.
+
+    Raises:
+        InputError: It has a config.json that cannot be read.
+    """
+    path = Path(directory) / CONFIG
+    return os.path.isfile(path) and read_json(path).get("format") == LAYERS_FORMAT
+
+
 def read_config(path: Path) -> Config:
     """Read a config.json, without its `options` and `metadata`.
 

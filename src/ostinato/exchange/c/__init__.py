@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 from torch import nn
 
+from ...data.files import write_files
 from ...errors import InputError
 from ...nn.recurrent import Recurrent
 from .code import Sizes
-from .file import write_files
 from .layer import LayerFile, layer_file, prove
 from .support import check_prefix
 
@@ -104,7 +104,7 @@ def write(
         )
     one = _proved(model, name, weights, network_only, check)
     source, header = (stem.with_name(f"{name}.{end}") for end in ("c", "h"))
-    write_files({header: one.file.header, source: one.file.source})
+    write_files({header: one.file.header.encode(), source: one.file.source.encode()})
     return CReport(source, header, one.file.sizes, one.rounding)
 
 

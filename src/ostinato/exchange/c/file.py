@@ -1,14 +1,10 @@
 """Private: a C header and source file from their parts."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ...data.files import write_whole
-from ...errors import InputError
 from .code import Sizes
 from .support import Support, literal, wrapped
 
@@ -156,22 +152,6 @@ class CFile:
         return _SELFTEST.format(
             name=self.name, NAME=self._upper, tables="\n".join(tables), body=body
         )
-
-
-def write_files(files: Mapping[Path, str]) -> None:
-    """Write all files, or none: those that did not exist are removed if one cannot be written.
-
-    Raises:
-        InputError: A file cannot be written.
-    """
-    new = [path for path in files if not os.path.exists(path)]
-    try:
-        for path, text in files.items():
-            write_whole(path, text.encode())
-    except InputError:
-        for path in new:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _described(sizes: Sizes) -> list[str]:

@@ -1,11 +1,10 @@
 """Private: trained tasks as ONNX files, compared with the task before they are written."""
 
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
-from ...data.files import write_whole
+from ...data.files import write_files
 from ...errors import InputError
 from .files import AnyTask, run_task
 
@@ -43,19 +42,10 @@ def write_task(task: AnyTask, path: Path, *, network_only: bool) -> list[Path]:
         module.check(task, run_task(contents), network_only=network_only)
     finally:
         task.model.to(device).train(training)
-    paths = {part: path_of(Path(path), part) for part in contents}
-    written: list[Path] = []
-    try:
-        for part, content in contents.items():
-            new = not os.path.lexists(paths[part])
-            write_whole(paths[part], content)
-            written += [paths[part]] if new else []
-    except InputError:
-        # an encoder without its decoder cannot be used
-        for file in written:
-            file.unlink(missing_ok=True)
-        raise
-    return [*paths.values()]
+    # an encoder without its decoder cannot be used
+    placed = {path_of(Path(path), part): content for part, content in contents.items()}
+    write_files(placed)
+    return [*placed]
 
 
 def path_of(path: Path, part: str) -> Path:

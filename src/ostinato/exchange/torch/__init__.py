@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...data.files import write_tensors, write_whole
+from ...data.files import write_files, write_tensors
 from ...errors import InputError, TensorError
 from ...nn.recurrent import Recurrent
 from ...nn.torch_modules import from_module
@@ -90,8 +90,7 @@ def _proved(file: TorchFile, path: Path, check: Callable[[Path], None]) -> list[
         write_tensors(folder / weights.name, file.tensors, file.settings)
         check(folder)
         content = (folder / weights.name).read_bytes()
-    write_whole(weights, content)
-    write_whole(path, text.encode())
+    write_files({weights: content, path: text.encode()})
     return [path, weights]
 
 
