@@ -86,6 +86,22 @@ def test_a_tangent_goes_through_a_frozen_layer(close):
         close(tangent, torch.func.jvp(lambda x: layer(x)[0], (x,), (t,))[1])
 
 
+@pytest.mark.parametrize("learning", [True, False])
+def test_a_tensor_that_has_left_its_transform_is_read_as_it_is(engine, learning, close):
+    left = []
+    layer, x, h = GRU(3, 4, engine=engine), torch.randn(5, 2, 3), torch.randn(1, 2, 4)
+    torch.func.grad(lambda *given: (left.extend(given), given[0].sum())[1], (0, 1))(x, h)
+    given, start = left
+    wanted, end = layer(x, h)
+    for _ in range(3):
+        with torch.set_grad_enabled(learning):
+            for found, last in (layer(given, start), layer(given, h), layer(x, start)):
+                close(found, wanted)
+                close(last, end)
+            if learning:
+                found.sum().backward()
+
+
 def test_a_recorded_layer_gives_what_the_layer_gives(close):
     layer, x, other = GRU(3, 4), torch.randn(5, 2, 3), torch.randn(5, 2, 3)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from ..language.graph import Graph
 from . import precision as precisions
 from . import reference
 from .signature import Run, Weights
-from .torch_internals import traced
+from .torch_internals import traced, unwrapped
 
 if TYPE_CHECKING:
     from . import bound, cpu, executable
@@ -32,6 +32,7 @@ __all__ = [
     "run_all",
     "scan",
     "traced",
+    "unwrapped",
 ]
 
 ENGINES = ("cpu", "reference")

@@ -179,6 +179,7 @@ class StackStep:
         self._x, ((self._out, _),) = self._list.places.get("x", []), self._list.places["out"]
         self._dtype, self._input = executable.dtype, layers[0][1][0].shape[1:]
         self._output = torch.Size(executable.output_view[0][1:])
+        self._make = memory.maker(self._output, self._dtype)
         self._lock = threading.Lock()
 
     def __call__(
@@ -203,7 +204,7 @@ class StackStep:
         if not self._guard.holds(parameters):
             return None
         if out is None:
-            out = torch.empty(self._output, dtype=self._dtype, device="cpu")
+            out = self._make()
         elif (
             type(out) is not Tensor
             or out.shape != self._output

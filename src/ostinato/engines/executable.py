@@ -179,6 +179,8 @@ class Executable:
         signature, graph, passes = self.signature, self.graph, self.passes
         this = self.first = passes.train if signature.backward else passes.infer
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
+        alone = all(self.parts[name][1] == 1 for name in self._matrices)
+        self._places = [self.parts[name][0] for name in self._matrices] if alone else None
         self._inputs = len(graph.inputs)
         self._constant = [name in graph.constant for name in graph.inputs]
         given = zip(graph.states, signature.counts)
@@ -198,21 +200,20 @@ class Executable:
             shapes = {OUTPUT: this.arena.shape(this.own), **shapes}
             self.output_view = self._output_view()
         self.makers = {name: memory.maker(shape, self.dtype) for name, shape in shapes.items()}
+        by_torch = any(stage.steps for stage in this.stages)
+        plain = len(this.stages) == 1 and this.own is not None and not by_torch
+        plain = plain and not this.output.nodes
+        # What torch computes may look at the memory of the run.
+        self._scratch = memory.Scratch(_bytes(this.arena)) if plain else None
         # What `kept_names` has comes first: `results` takes it from there.
         self._names = [*passes.inputs, *self.makers, *self._final, *self._initial]
-        self._makers = [*self.makers.values(), *self.make_final]
+        taking = {SCRATCH: self._scratch.take} if self._scratch else {}
+        self._makers = [*(self.makers | taking).values(), *self.make_final]
         self.kept_names = [*passes.inputs, *(name for name in self.makers if name != SCRATCH)]
         self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
-        by_torch = any(stage.steps for stage in this.stages)
         # Torch reads the first input as (T, B, units).
         self._viewed = by_torch or bool(this.output.nodes) or not this.own
-        plain = len(this.stages) == 1 and this.own is not None and not by_torch
-        self.small = (
-            plain
-            and not this.output.nodes
-            and (this.cleared or not signature.ragged)
-            and sizes[Region.SCRATCH] * self.dtype.itemsize < SMALL
-        )
+        self.small = plain and (this.cleared or not signature.ragged) and _bytes(this.arena) < SMALL
         self._users = self.loops.users(this.users)
         self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
         self._backward: dict[tuple[bool, ...], _GradientPass] = {}
@@ -258,10 +259,14 @@ class Executable:
         """The packed weights of forward, and of the backward pass to the tensors that need a
         gradient.
         """
-        weights = {name: self.weight(tensors, name) for name in self._matrices}
-        packed = self.loops.weights.find([*weights.values()], self.signature.threads)
+        if self._places is None:
+            weights = [self.weight(tensors, name) for name in self._matrices]
+        else:
+            weights = [tensors[k] for k in self._places]
+        packed = self.loops.weights.find(weights, self.signature.threads)
         follows = None if needs is None else self._to(needs)
-        addresses = packed.addresses(follows.both if follows else self._users, weights)
+        user = follows.both if follows else self._users
+        addresses = packed.addresses(user, self._matrices, weights)
         first = len(self.pack_names)
         return Packs(packed, addresses[:first], addresses[first:], follows)
 
@@ -344,6 +349,8 @@ class Executable:
             output = output.transpose(0, 1) if batch_first else output
         if not this.cleared and lengths is not None:
             output = self._valid(output, lengths, batch_first=batch_first)
+        if self._scratch:
+            self._scratch.give(frame.memories[SCRATCH])
         arrays, first = [*frame.memories.values()], self._inputs + len(self.makers)
         return output, arrays[first : first + len(self._final)], arrays[: len(self.kept_names)]
 
@@ -457,6 +464,8 @@ class Executable:
                 k = names.index(name)
                 found[k] = self._valid(found[k], lengths)
         found[0] = self._turn(found[0])
+        if asked.scratch:
+            asked.scratch.give(memories[SCRATCH])
         return found
 
     def derived(
@@ -522,6 +531,7 @@ class _GradientPass:
         narrower: The tensors whose gradient is a part of that memory, and the units of the part.
         vectors: The vectors that the loop reads.
         viewed: Torch does some of the work.
+        scratch: The scratch memory, where the next run may use it again.
     """
 
     def __init__(self, executable: Executable, needs: tuple[bool, ...]):
@@ -561,7 +571,14 @@ class _GradientPass:
         }
         self.vectors = [(place, name) for place, name in passes.vectors if place in read]
         self.viewed = any(stage.steps for stage in found.stages)
-        self.makers[SCRATCH] = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
+        self.scratch = None if self.viewed else memory.Scratch(_bytes(arena))
+        size = arena.sizes[Region.SCRATCH]
+        self.makers[SCRATCH] = self.scratch.take if self.scratch else memory.maker((size,), dtype)
+
+
+def _bytes(arena: Arena) -> int:
+    """Bytes of the scratch memory of a pass."""
+    return arena.sizes[Region.SCRATCH] * arena.dtype.itemsize
 
 
 class _AutogradFunction(torch.autograd.Function):
@@ -622,6 +639,10 @@ class _AutogradFunction(torch.autograd.Function):
         return None, None, *found
 
 
+# `Function.apply` without what it does for transforms of functions, under which no executable runs.
+_apply = super(torch.autograd.Function, _AutogradFunction).apply
+
+
 def execute(
     executables: Sequence[Executable], parts: Sequence[Sequence[Tensor]], lengths: Tensor | None
 ) -> list[tuple[Tensor, Sequence[Tensor]]]:
@@ -637,7 +658,7 @@ def execute(
     """
     if executables[0].signature.backward:
         tensors = parts[0] if len(parts) == 1 else [t for part in parts for t in part]
-        results = _AutogradFunction.apply(tuple(executables), lengths, *tensors)
+        results = _apply(executables, lengths, *tensors)
         each = 1 + len(executables[0].make_final)
         return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
     frames = [e.forward(part, lengths, e.pack(part)) for e, part in zip(executables, parts)]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .kernels.tuning import LONG
+from .kernels.tuning import FEW, LONG
 
 
 def _physical() -> int:
@@ -43,6 +43,9 @@ KINDS = {
 OWN = frozenset((Tensor, torch.nn.Parameter))
 _NOTHING = contextlib.nullcontext()
 _idle: list[tuple[np.ndarray, int]] = []
+# Short scratch memory that lies idle, by its bytes, which are a power of 2: of each size as much as
+# was ever in use at a time.
+_scratch: dict[int, list[Tensor]] = {}
 _lock = threading.RLock()
 
 
@@ -79,8 +82,38 @@ def maker(
     if math.prod(shape) * dtype.itemsize >= LONG and not lasting:
         return functools.partial(empty, shape, dtype)
     # To torch a tensor like another is less work than a shape to be read.
+    if math.prod(shape) <= FEW:
+        return functools.partial(torch.empty_like, torch.empty(shape, dtype=dtype, device="cpu"))
     like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
+
+
+class Scratch:
+    """Scratch memory, which runs use one after another, whatever they run.
+
+    Args:
+        size: Bytes that a run needs.
+    """
+
+    def __init__(self, size: int):
+        # Long memory is lent, and comes back by itself.
+        self._short = size < LONG
+        if self._short:
+            size = 1 << (size - 1).bit_length()
+        self._make = maker((size,), torch.uint8)
+        self._idle = _scratch.setdefault(size, []) if self._short else []
+
+    def take(self) -> Tensor:
+        """Memory whose bytes are not set."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._make()
+
+    def give(self, block: Tensor) -> None:
+        """Give memory back that nobody looks at any more."""
+        if self._short:
+            self._idle.append(block)
 
 
 def contiguous(x: Tensor) -> Tensor:
@@ -125,6 +158,8 @@ def release() -> None:
     """Give what lies idle back to the system."""
     with _lock:
         _idle.clear()
+        for blocks in _scratch.values():
+            blocks.clear()
 
 
 class _Lent(np.ndarray):

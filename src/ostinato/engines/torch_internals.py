@@ -32,6 +32,9 @@ _tracing = _look_up("_C._is_tracing", torch.jit.is_tracing)
 _modes = _look_up("_C._len_torch_dispatch_stack", lambda: 0)
 # Whether a tensor stands for many, as in autograd with is_grads_batched.
 _is_batched = _look_up("_C._functorch.is_legacy_batchedtensor", lambda t: False)
+# The tensor in a wrapper that a transform as torch.func.grad left behind when it ended; else the
+# tensor itself.
+unwrapped = _look_up("_C._functorch.unwrap_if_dead", lambda t: t)
 _compiling = torch.compiler.is_compiling
 dynamo_compiling = torch.compiler.is_dynamo_compiling
 
@@ -60,7 +63,7 @@ def batched(gradients: Iterable[Tensor | None]) -> bool:
     """Whether some of these stand for many gradients at once, as with `is_grads_batched`, or are
     not numbers in memory.
     """
-    return any(
-        d is not None and (_is_batched(d) or type(d) is not Tensor and not memory.is_dense(d))
-        for d in gradients
-    )
+    for d in gradients:
+        if d is not None and (_is_batched(d) or type(d) is not Tensor and not memory.is_dense(d)):
+            return True
+    return False

@@ -8,7 +8,7 @@ runs, with the same job list (`WeightGuard`): then its results count only if not
 import ctypes
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -47,24 +47,32 @@ class PackedWeights:
 
     Args:
         weights: The weights.
+        readers: Read their memory, by the number of threads.
         fingerprint: Of their memory.
         on_release: Called when the memory of one of these is released.
     """
 
-    def __init__(self, weights: Sequence[Tensor], fingerprint: int, on_release: Callable):
-        self.fingerprint = fingerprint
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        readers: dict[int, fingerprint.MemoryReader],
+        fingerprint: int,
+        on_release: Callable,
+    ):
+        self.readers, self.fingerprint = readers, fingerprint
         # To the memory, for torch.utils.swap_tensors refuses a parameter that has weak references.
         self._memory = [weakref.ref(w.untyped_storage(), on_release) for w in weights]
         self._packs: dict[User, tuple[Tensor | None, list[int]]] = {}
 
-    def addresses(self, user: User, weights: Mapping[str, Tensor]) -> list[int]:
+    def addresses(self, user: User, names: Iterable[str], weights: Iterable[Tensor]) -> list[int]:
         """The addresses of the packed matrices of a user, which are packed here if they are not
-        yet.
+        yet, of the weights with these names.
         """
         found = self._packs.get(user)
         if found is None:
             # Another thread may do the same meanwhile: all use those of the first.
-            found = self._packs.setdefault(user, user.pack(weights, memory.empty))
+            packed = user.pack(dict(zip(names, weights)), memory.empty)
+            found = self._packs.setdefault(user, packed)
         return found[1]
 
 
@@ -82,11 +90,16 @@ class WeightCache:
             threads: How many may read them.
         """
         key = tuple([(w.data_ptr(), w.stride()) for w in weights])
-        now = fingerprint.fingerprint([fingerprint.span(w) for w in weights], threads)
         found = self.entries.get(key)
+        readers = found.readers if found else {}
+        reader = readers.get(threads)
+        if reader is None:
+            spans = [fingerprint.span(w) for w in weights]
+            reader = readers[threads] = fingerprint.MemoryReader(spans, threads)
+        now = reader()
         if found is None or found.fingerprint != now:
             entries = self.entries  # a callback that held the cache would keep it alive
-            found = PackedWeights(weights, now, lambda _: entries.pop(key, None))
+            found = PackedWeights(weights, readers, now, lambda _: entries.pop(key, None))
             with jit.making:
                 self.entries[key] = found
                 if len(self.entries) > PACKED_WEIGHTS:

@@ -5,6 +5,7 @@ the checks, and the search for the executables.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,10 @@ from ..engines.memory import OWN
 if TYPE_CHECKING:
     from ..engines.bound import BoundExecutable
     from ..engines.cpu import CompiledLayer
+
+
+# What tells whether a weight is of the same kind as before.
+_ABOUT = attrgetter("dtype", "shape", "is_cpu", "requires_grad")
 
 
 class Accepted:
@@ -61,6 +66,8 @@ class Accepted:
         self._bindable &= all(e.small for e in self._executables)
         self._bindable &= not any(layer.side_by_side for layer in layers)
         self.bound: list[BoundExecutable] | None = None
+        # What `_fits` was asked about last and said yes to.
+        self._fitting: object = None
 
     def weights(self, parameters: Mapping[str, Tensor]) -> list[Any]:
         """The tensors of `parts` now; the name itself in place of a parameter that is gone."""
@@ -89,8 +96,18 @@ class Accepted:
 
     def _fits(self, x, states, weights) -> bool:
         """Whether the weights are of the same kind, and the same runs need a gradient."""
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") or not OWN.issuperset(map(type, weights)):
             return False
+        starts = [s.requires_grad for given in states for s in given]
+        now = [*map(_ABOUT, weights)], x.requires_grad, starts
+        if now != self._fitting:
+            if not self._can_run(x, states, weights):
+                return False
+            self._fitting = now
+        return True
+
+    def _can_run(self, x, states, weights) -> bool:
+        """Whether the executables are those for the weights, and for what needs a gradient."""
         dtype, learning, k = self._dtype, torch.is_grad_enabled(), 0
         learned = learning and x.requires_grad
         for layer in self.layers:
@@ -98,12 +115,7 @@ class Accepted:
             for given, own in zip(states[k:], self._slices[k : k + self._directions]):
                 need = learned or learning and any([s.requires_grad for s in given])
                 for p, shape in zip(weights[own], self._shapes[own]):
-                    if (
-                        type(p) not in OWN
-                        or p.dtype is not dtype
-                        or p.shape != shape
-                        or not p.is_cpu
-                    ):
+                    if p.dtype is not dtype or p.shape != shape or not p.is_cpu:
                         return False
                     need = need or learning and p.requires_grad
                 needs.append(need)

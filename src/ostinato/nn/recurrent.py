@@ -484,6 +484,7 @@ class Recurrent(nn.Module):
                 )
             if s.layout is not torch.strided:
                 raise TensorError(f"state {name!r} is {s.layout}: write state.to_dense()")
+        states = [engines.unwrapped(s) for s in states]
         return tuple([(s if is_dense(s) else s.clone()).to(like.dtype) for s in states])
 
     def _not_a_state(self, given) -> InputError:
@@ -539,6 +540,8 @@ class Recurrent(nn.Module):
             torch._dynamo.graph_break(**BREAK)
             return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
         bare = type(x) is Tensor and _is_own(state)
+        if bare:
+            x = engines.unwrapped(x)
         if bare and (known := self._accepted.kinds.get(self._kind(x, state, lengths))) is not None:
             if (found := self._run_known(known, x, state, lengths)) is not None:
                 return found
@@ -562,6 +565,7 @@ class Recurrent(nn.Module):
             raise ArgumentTypeError(
                 f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors"
             )
+        inputs = tuple([engines.unwrapped(i) for i in inputs])
         alone = all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)

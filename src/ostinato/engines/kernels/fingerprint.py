@@ -12,7 +12,6 @@ the number of the block and added up, so that threads may share the blocks in an
 """
 
 import ctypes
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from . import jit
 from .builder import I32, I64, PTR, Code, Target
-from .job_list import Job, JobList, Relocation, Word
+from .job_list import Job, JobList, Relocation, ReusableList, Word
 from .tuning import LONG_SPAN
 
 # Numbers of 32 bits in a vector, and vectors in a block.
@@ -186,7 +185,11 @@ def _signed(number: int) -> int:
 
 def threads_for(spans: Sequence[Span], threads: int) -> int:
     """The number of threads to read with, of `threads` that there are."""
-    return threads if 4 * sum(s.numbers for s in spans) >= LONG_SPAN else 1
+    return threads if _bytes(spans) >= LONG_SPAN else 1
+
+
+def _bytes(spans: Sequence[Span]) -> int:
+    return 4 * sum(s.numbers for s in spans)
 
 
 def job(spans: Sequence[Span], out: Word, threads: int) -> Job:
@@ -198,27 +201,39 @@ def job(spans: Sequence[Span], out: Word, threads: int) -> Job:
     )
 
 
-class _Reader:
-    """Reads spans of some sizes."""
+class MemoryReader:
+    """Reads the same memory again and again.
 
-    def __init__(self, numbers: Sequence[int], threads: int):
-        self._names = [f"span {k}" for k in range(len(numbers))]
-        spans = [Span(Relocation(name), size) for name, size in zip(self._names, numbers)]
-        self._jobs = JobList([job(spans, Relocation("out"), threads)])
-        self._parts = ctypes.c_int64 * threads
+    Args:
+        spans: The memory.
+        threads: The number of threads that there are.
+    """
 
-    def __call__(self, addresses: Sequence[int]) -> int:
-        parts = self._parts()
-        self._jobs.run({"out": ctypes.addressof(parts), **dict(zip(self._names, addresses))})
-        return sum(parts) % (1 << 64)
+    def __init__(self, spans: Sequence[Span], threads: int):
+        self._threads = threads_for(spans, threads)
+        self._jobs = JobList([job(spans, Relocation("out"), self._threads)])
+        self._parts = ctypes.c_int64 * self._threads
+        self._short = _bytes(spans) < LONG_SPAN
+        # Lists, and where each has the parts written; as many as threads of Python have read at
+        # the same time.
+        self._idle: list[tuple[ReusableList, ctypes.Array]] = []
 
-
-# Layers have few sizes.
-_reader = functools.lru_cache(maxsize=256)(_Reader)
+    def __call__(self) -> int:
+        """The fingerprint."""
+        try:
+            jobs, parts = self._idle.pop()
+        except IndexError:
+            parts = self._parts()
+            jobs = ReusableList(self._jobs, {"out": ctypes.addressof(parts)})
+        if self._short:
+            jobs.start()
+        else:
+            jobs.run(())
+        found = sum(parts) % (1 << 64)
+        self._idle.append((jobs, parts))
+        return found
 
 
 def fingerprint(spans: Sequence[Span], threads: int) -> int:
     """The fingerprint of memory, read by `threads` threads at most."""
-    return _reader(tuple([s.numbers for s in spans]), threads_for(spans, threads))(
-        [s.address for s in spans]
-    )
+    return MemoryReader(spans, threads)()

@@ -12,7 +12,7 @@ In memory a call is an array of 64-bit words:
 
 import functools
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -28,6 +28,8 @@ HEAD = ("jobs", "threads", "arrived")
 FIELDS = ("function", "words", "threads", "goal")
 # The words before a list that runs alone: one list, which is behind these words, from thread 0 on.
 ALONE = (1, 3, 0)
+# The place of the third word of such a list.
+ARRIVED = len(ALONE) + HEAD.index("arrived")
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,12 @@ class JobList:
             if isinstance(word, Relocation)
         ]
         self._words = array("q", [0 if isinstance(word, Relocation) else word for word in listed])
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for place, name, offset in self.relocations:
+            self._places.setdefault(name, []).append((place, offset))
+        # For each of the runs that have ended its words, the numbers that are filled in (most stay
+        # the same), and what runs them.
+        self._idle: list[tuple[array, list[int | None], Callable[[], None]]] = []
 
     def words(self, numbers: Mapping[str, int]) -> array:
         """A copy of the words of a call of this list alone, with numbers for the relocations."""
@@ -118,8 +126,22 @@ class JobList:
 
     def run(self, numbers: Mapping[str, int]) -> None:
         """Run with these numbers for the relocations; several threads may be at it."""
-        words = self.words(numbers)
-        _launcher()(words.buffer_info()[0], self.threads)
+        try:
+            words, known, start = self._idle.pop()
+        except IndexError:
+            words, known = self._words[:], [None] * len(self._places)
+            start = functools.partial(_launcher(), words.buffer_info()[0], self.threads)
+        k = 0
+        for name, places in self._places.items():
+            number = numbers[name]
+            if number != known[k]:
+                known[k] = number
+                for place, offset in places:
+                    words[place] = number + offset
+            k += 1
+        words[ARRIVED] = 0
+        start()
+        self._idle.append((words, known, start))
 
 
 class _Launcher(Code):
@@ -214,7 +236,6 @@ class ReusableList:
         self._moves = [(place, number[name], offset) for place, name, offset in relocations]
         self.words = jobs.words({**fixed, **dict.fromkeys(self.places, 0)})
         self.last = len(self.words) - len(jobs.jobs[-1].words)
-        self._arrived = len(ALONE) + HEAD.index("arrived")
         address = self.words.buffer_info()[0]
         self._several = functools.partial(_launcher(), address, jobs.threads)
         self.start = _launcher().short(address) if jobs.threads == 1 else self._start
@@ -227,5 +248,5 @@ class ReusableList:
         self._start()
 
     def _start(self):
-        self.words[self._arrived] = 0
+        self.words[ARRIVED] = 0
         self._several()
