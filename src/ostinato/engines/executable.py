@@ -204,7 +204,7 @@ class Executable:
         plain = len(this.stages) == 1 and this.own is not None and not by_torch
         plain = plain and not this.output.nodes
         # What torch computes may look at the memory of the run.
-        self._scratch = memory.Scratch(_bytes(this.arena)) if plain else None
+        self._scratch = memory.ScratchMemory(_bytes(this.arena)) if plain else None
         # What `kept_names` has comes first: `results` takes it from there.
         self._names = [*passes.inputs, *self.makers, *self._final, *self._initial]
         taking = {SCRATCH: self._scratch.take} if self._scratch else {}
@@ -571,7 +571,7 @@ class _GradientPass:
         }
         self.vectors = [(place, name) for place, name in passes.vectors if place in read]
         self.viewed = any(stage.steps for stage in found.stages)
-        self.scratch = None if self.viewed else memory.Scratch(_bytes(arena))
+        self.scratch = None if self.viewed else memory.ScratchMemory(_bytes(arena))
         size = arena.sizes[Region.SCRATCH]
         self.makers[SCRATCH] = self.scratch.take if self.scratch else memory.maker((size,), dtype)
 

@@ -88,7 +88,7 @@ def maker(
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
 
 
-class Scratch:
+class ScratchMemory:
     """Scratch memory, which runs use one after another, whatever they run.
 
     Args:
