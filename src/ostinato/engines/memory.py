@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .kernels.tuning import FEW, LONG
+from .kernels.tuning import LONG
 
 
 def _physical() -> int:
@@ -79,13 +79,22 @@ def maker(
     """Makes tensors as `empty` does, short ones in half its time; what lasts, as a weight's
     gradient may, is given no memory that is lent.
     """
-    if math.prod(shape) * dtype.itemsize >= LONG and not lasting:
-        return functools.partial(empty, shape, dtype)
     # To torch a tensor like another is less work than a shape to be read.
-    if math.prod(shape) <= FEW:
-        return functools.partial(torch.empty_like, torch.empty(shape, dtype=dtype, device="cpu"))
+    size = math.prod(shape) * dtype.itemsize
+    if size < LONG:
+        # A contiguous one takes least, and what lies in its memory does not matter.
+        return functools.partial(torch.empty_like, _blank()[:size].view(dtype).view(shape))
+    if not lasting:
+        return functools.partial(empty, shape, dtype)
     like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
+
+
+@functools.cache
+def _blank() -> Tensor:
+    """Bytes that nobody reads or writes, so that the system gives no memory for them."""
+    with torch.inference_mode(False):
+        return torch.empty(LONG, dtype=torch.uint8, device="cpu")
 
 
 class ScratchMemory:

@@ -31,9 +31,6 @@ WORTH_A_CALL = 1_000_000
 
 # Bytes from which memory is used again from call to call: below, torch's allocator is as fast.
 LONG = 1 << 20
-# Numbers of an array up to which one of its shape is kept, so that torch makes others like it in
-# the least time.
-FEW = 1024
 # Bytes of memory that an inference keeps for the next call. More is given back after each call.
 SMALL = 1 << 20
 # Bytes of a weight up to which a single step reads all of it to see whether it has changed; of a
