@@ -102,9 +102,11 @@ def test_the_report_has_the_nearest_pictures_caption_and_what_was_looked_at(trai
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "the caption of the most similar training picture" in page and "data:image/png" in page
     parts = task.report_parts(task.read((PICTURES[0][:5], PICTURES[1][:5])))
-    assert [*parts["baselines"].values()][0]["exact_match"] > 0.5 and all(
-        picture.shape == (128, 128, 3) for picture, _ in parts["pictures"]
-    )
+    assert [*parts["baselines"].values()][0]["exact_match"] > 0.5
+    assert len(parts["pictures"]) == 3
+    for (_, (form, *said)), *looked_at in parts["pictures"]:
+        assert form == "{} (target: {})" and len(said) == 2 and looked_at
+    assert all(p.shape == (128, 128, 3) for row in parts["pictures"] for p, _ in row)
 
 
 def test_the_command_line_reads_a_table_of_files(ostinato, tmp_path):

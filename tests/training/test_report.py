@@ -40,7 +40,7 @@ EVERY = dict(
         Forecast("rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [("80 % interval", [2.0, 3], [4.0, 5])])
     ],
     examples={"Wrong": [{"text": "글", "sure": 0.75}]},
-    pictures=[(np.zeros((8, 8, 3), np.uint8), "black")],
+    pictures=[[(np.zeros((8, 8, 3), np.uint8), "black")]],
 )
 HEADINGS = {
     "metrics": "Metrics",
@@ -148,11 +148,20 @@ def test_whatever_is_given_is_text(page):
         attention=[([bad], [bad], [[1.0]])],
         forecasts=[Forecast(bad, [1.0], [2.0], intervals=[(bad, [1.0], [2.0])])],
         examples={bad: [{bad: bad}]},
-        pictures=[(np.zeros((2, 2), np.uint8), bad)],
+        pictures=[[(np.zeros((2, 2), np.uint8), bad)]],
     )
     assert (
         "<script" not in text and "script" not in Elements(text).names and "&lt;script&gt;" in text
     )
+
+
+def test_pictures_stand_in_rows_with_captions_in_the_language_of_the_report(page):
+    black = np.zeros((2, 2), np.uint8)
+    rows = [[(black, ("{} (target: {})", "loss", "개")), (black, "loss")], [(black, "고양이")]]
+    text = page(pictures=rows, language="ko")
+    assert text.count('<div class="pictures">') == 2 and text.count("<img") == 3
+    assert "loss (정답: 개)" in text and "<bdi>loss</bdi>" in text
+    assert "loss (target: 개)" in page(pictures=rows)
 
 
 def test_korean_is_marked_as_such_and_kept(page):
@@ -184,7 +193,7 @@ def test_much_of_everything_stays_below_a_megabyte(page):
         options=[("name", "x" * 10**5, "given")] * 20,
         forecasts=[Forecast("a", random.random(10**5), random.random(3000))] * 3,
         examples={"Wrong": [{"text": "긴 글 " * 5000}] * 1000},
-        pictures=[(random.integers(0, 256, (400, 300, 3), dtype=np.uint8), "noise")] * 300,
+        pictures=[[(random.integers(0, 256, (400, 300, 3), dtype=np.uint8), "noise")] * 3] * 100,
     )
     assert len(text.encode()) < 1_000_000
     for said in (
@@ -233,10 +242,10 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
             r"attention of 2 targets on 1 sources with weights of shape \(1, 1\)",
         ),
         (
-            dict(pictures=[(np.zeros((2, 2)), "")]),
+            dict(pictures=[[(np.zeros((2, 2)), "")]]),
             r"a picture is float64 of shape \(2, 2\): give uint8",
         ),
-        (dict(pictures=[("x.png", "")]), "a picture is str: give uint8"),
+        (dict(pictures=[[("x.png", "")]]), "a picture is str: give uint8"),
         (
             dict(
                 forecasts=[Forecast("rain", [1.0], [1.0, 2], intervals=[("80 %", [1.0], [1, 2])])]

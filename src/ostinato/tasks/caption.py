@@ -106,10 +106,11 @@ class Captioner(SentenceTask):
 
     def attention_parts(self, examples, written, order):
         chosen = [*order[::-1][:2], *order[:1]]
-        tiles = []
+        rows = []
         for k in chosen:
             picture, sentence = examples["x"][k], self.vocabulary.decode(written[k].tokens)
-            tiles.append((_enlarged(picture), f"{sentence} (target: {examples['target'][k]})"))
+            said = "{} (target: {})", sentence, examples["target"][k]
+            tiles = [(_enlarged(picture), said)]
             for token, weights in zip(
                 self.vocabulary.spelled(written[k].tokens)[:16], written[k].attention.numpy()
             ):
@@ -121,7 +122,8 @@ class Captioner(SentenceTask):
                 tiles.append(
                     (_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), token)
                 )
-        return {"pictures": tiles}
+            rows.append(tiles)
+        return {"pictures": rows}
 
 
 def _picture(given, number: int) -> np.ndarray:

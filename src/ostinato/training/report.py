@@ -1,9 +1,10 @@
 """Private: the report of a run: an HTML page with its metrics, curves, errors and options."""
 
 import io
+import itertools
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,7 +68,8 @@ class RunReport:
         attention: Input tokens, output tokens and weights (outputs, inputs) of each map.
         forecasts: Forecasts to draw.
         examples: Rows as dicts with the same columns, by heading.
-        pictures: uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each with a caption.
+        pictures: Rows of pictures: uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each with a
+            caption, or with a text of the report and the values for its "{}".
         language: "en" or "ko".
     """
 
@@ -94,7 +96,7 @@ class RunReport:
     attention: Sequence[tuple[Sequence[str], Sequence[str], Any]] = ()
     forecasts: Sequence[Forecast] = ()
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    pictures: Sequence[tuple[Any, str]] = ()
+    pictures: Sequence[Sequence[tuple[Any, str | tuple[str, ...]]]] = ()
     language: str = "en"
 
 
@@ -145,7 +147,7 @@ def write_report(path: Path, content: RunReport) -> None:
         series=(len(forecasts), len(content.forecasts)),
         details=_tables(content.details),
         examples=_tables(content.examples),
-        pictures=_pictures(content.pictures),
+        pictures=_pictures(content.pictures, say),
     )
     write_whole(path, page.encode("utf-8", "replace"))
 
@@ -314,12 +316,14 @@ def _table(name: str, rows) -> SimpleNamespace:
     return SimpleNamespace(name=name, columns=columns, rows=cells, count=len(rows))
 
 
-def _pictures(given) -> SimpleNamespace:
-    """Pictures as PNG data URIs, up to the size limit."""
+def _pictures(given, say: Callable[..., str]) -> SimpleNamespace:
+    """Rows of pictures as PNG data URIs, up to the size limit."""
     from PIL import Image
 
-    found, used = [], 0
-    for picture, caption in given[:MAX_PICTURES]:
+    rows: list[list[tuple[str, str]]] = [[] for _ in given]
+    used, count = 0, sum(map(len, given))
+    pictures = ((row, *one) for row, ones in enumerate(given) for one in ones)
+    for row, picture, caption in itertools.islice(pictures, MAX_PICTURES):
         shape = (
             picture.shape
             if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size
@@ -341,5 +345,7 @@ def _pictures(given) -> SimpleNamespace:
         used += len(text)
         if used > MAX_PICTURE_BYTES:
             break
-        found.append((text, _shown(caption)))
-    return SimpleNamespace(shown=found, count=len(given))
+        said = caption if isinstance(caption, str) else say(*caption)
+        rows[row].append((text, _shown(said)))
+    rows = [row for row in rows if row]
+    return SimpleNamespace(rows=rows, shown=sum(map(len, rows)), count=count)

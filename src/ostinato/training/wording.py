@@ -116,6 +116,7 @@ KOREAN = {
     "The first {} of {} maps.": "맵 {1}개 중 처음 {0}개입니다.",
     "{} of {} rows.": "{1}행 중 {0}행.",
     "{} of {} pictures.": "그림 {1}개 중 {0}개.",
+    "{} (target: {})": "{} (정답: {})",
     "{} of {} labels.": "레이블 {1}개 중 {0}개.",
     "{} of {} charts.": "그래프 {1}개 중 {0}개.",
     "and {} more labels with {} rows": "그 밖의 레이블 {}개, {}행",
