@@ -378,6 +378,16 @@ def test_weights_of_other_layers_than_the_architectures_are_refused(tmp_path):
             keras.read(path, config=tmp_path / "m.json")
 
 
+def test_a_large_configuration_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    w = made.weights_of("LSTM", I, LSTM, np.random.default_rng(0))
+    path = made.legacy(tmp_path / "a.h5", None, {"a": w}, 2)
+    with open(tmp_path / "m.json", "wb") as file:
+        file.truncate((1 << 26) + 1)  # takes no room on the disk
+    monkeypatch.setattr(keras_files, "read_bytes", None)
+    with pytest.raises(InputError, match="m.json' .* 67,108,865 bytes, and the limit is 67,108"):
+        keras.read(path, config=tmp_path / "m.json")
+
+
 def test_what_is_left_out_is_said(tmp_path):
     config = LSTM | {"stateful": True, "return_state": True, "dtype": "mixed_float16"}
     w = made.weights_of("LSTM", I, LSTM, np.random.default_rng(0))

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from ...data.files import read_bytes, write_whole
+from ...data.files import write_whole
 from ...errors import InputError, missing_extra
 from ...nn.recurrent import Recurrent
 from ..layer_stack import LayerStack, loaded_stack
 from ..proof import compare_engines, compare_stacks
 from .export import exported, model_config, weights_file
-from .files import Hdf5, archive_members, check_file, damaged, json_object, opened
+from .files import Hdf5, archive_members, check_file, damaged, json_file, json_object, opened
 from .layers import ModelReader
 from .models import chain
 from .weights import find_weights
@@ -63,8 +63,7 @@ def read(path: Path, *, config: Path | None = None) -> LayerStack:
     kind = _kind(path)
     if kind == "archive":
         members = archive_members(path, MEMBERS)
-        model = json_object(members["config.json"], str(path))
-        version = _version(json_object(members["metadata.json"], str(path)), model)
+        model, version = _of_archive(members, str(path))
         with opened(path, members["model.weights.h5"]) as file:
             return _stack(model, version, file, config)
     with opened(path) as file:
@@ -161,17 +160,20 @@ def _version(metadata: dict[str, Any], model: dict[str, Any]) -> int | None:
     return int(number)
 
 
+def _of_archive(members: dict[str, bytes], place: str) -> tuple[dict[str, Any], int | None]:
+    """The configuration in the members of an archive."""
+    model = json_object(members["config.json"], place)
+    return model, _version(json_object(members["metadata.json"], place), model)
+
+
 def _given(path: Path) -> tuple[dict[str, Any], int | None]:
     """The configuration in a file that the argument `config` names."""
     path = Path(path)
     if path.suffix.lower() == ".json":
-        check_file(path)
-        model = json_object(read_bytes(path), str(path))
+        model = json_file(path)
         return model, _version({}, model)
     if _kind(path) == "archive":
-        members = archive_members(path, MEMBERS[:2])
-        model = json_object(members["config.json"], str(path))
-        return model, _version(json_object(members["metadata.json"], str(path)), model)
+        return _of_archive(archive_members(path, MEMBERS[:2]), str(path))
     with opened(path) as file:
         found, version = _configuration(file)
     if found is None:

@@ -19,14 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.files import JSON_BYTES, JSON_VALUES, check_kind, parse_json
+from ...data.files import (
+    JSON_BYTES,
+    JSON_VALUES,
+    check_kind,
+    json_values,
+    parse_json,
+    read_bytes,
+)
 from ...errors import InputError, missing_extra, shown
 from . import rehearsal
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["Hdf5", "archive_members", "json_object", "opened"]
+__all__ = ["Hdf5", "archive_members", "json_file", "json_object", "opened"]
 
 # Largest file, and how many times its compressed size a member of an archive may have.
 LARGEST, RATIO = 1 << 34, 50
@@ -79,7 +86,7 @@ def json_object(content: bytes | str, place: str) -> dict[str, Any]:
         InputError: It is too large, or not such a text.
     """
     data = content.encode() if isinstance(content, str) else content
-    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    values = json_values(data)
     if len(data) > JSON_BYTES or values > JSON_VALUES:
         raise damaged(place, f"its configuration has {len(data):,} bytes and {values:,} values")
     try:
@@ -89,6 +96,18 @@ def json_object(content: bytes | str, place: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise damaged(place, f"its configuration is {shown(found)}, and not an object")
     return found
+
+
+def json_file(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: It is not such a file, or is too large.
+    """
+    size = check_file(path)
+    if size > JSON_BYTES:
+        raise damaged(str(path), f"it has {size:,} bytes, and the limit is {JSON_BYTES:,}")
+    return json_object(read_bytes(path), str(path))
 
 
 def archive_members(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
