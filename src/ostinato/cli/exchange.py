@@ -89,7 +89,7 @@ def export_model(
     _check_options(write, options, f"--to {kind}")
     model = _model(directory)
     written = write(model, out, **options)
-    for path in _written_files(written) or [out]:
+    for path in written if isinstance(written, list) else written.files:
         typer.echo(f"written: {path}")
     if (rounding := getattr(written, "rounding", None)) is not None:
         typer.echo(f"largest difference of a result that int8 weights make: {rounding:.2g}")
@@ -170,13 +170,6 @@ def import_model(
     typer.echo(f"written: {out}")
     for note in getattr(stack, "notes", ()):
         typer.echo(f"note: {note}")
-
-
-def _written_files(written: Any) -> list[Path]:
-    """The files of an export, by what `write` returns: a list, or a report of C code."""
-    if isinstance(written, list):
-        return written
-    return [written.source, written.header] if hasattr(written, "header") else []
 
 
 def _stack(found: Any, file: Path) -> Any:

@@ -38,6 +38,11 @@ class CReport:
     sizes: Sizes
     rounding: float | None
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that were written."""
+        return [self.source, self.header]
+
 
 def write(
     model: "Recurrent | Task",

@@ -55,7 +55,7 @@ def read(path: Path, *, config: Path | None = None) -> LayerStack:
         >>> from ostinato.exchange.layer_stack import DenseSpec, LayerStack, RecurrentSpec
         >>> stack = LayerStack({"gru": RecurrentSpec("gru", 3, 5), "dense": DenseSpec(5, 2)})
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     keras.write(stack, os.path.join(folder, "model.keras"))
+        ...     written = keras.write(stack, os.path.join(folder, "model.keras"))
         ...     keras.read(os.path.join(folder, "model.keras"))(torch.zeros(1, 4, 3)).shape
         torch.Size([1, 4, 2])
     """
@@ -70,7 +70,7 @@ def read(path: Path, *, config: Path | None = None) -> LayerStack:
         return _stack(*_configuration(file), file, config)
 
 
-def write(model: LayerStack | Recurrent, path: Path) -> None:
+def write(model: LayerStack | Recurrent, path: Path) -> list[Path]:
     """Write layers for Keras 3.
 
     A .weights.h5 file has the weights for a Keras model of the same layers:
@@ -81,6 +81,9 @@ def write(model: LayerStack | Recurrent, path: Path) -> None:
     Args:
         model: The layers, of the cells `elman`, `lstm`, `gru` and `gru_original`.
         path: The file, whose name ends in .keras or .weights.h5.
+
+    Returns:
+        The file that was written, as the only one of a list.
 
     Raises:
         InputError: Keras does not have such a layer, or the file cannot be written.
@@ -111,6 +114,7 @@ def write(model: LayerStack | Recurrent, path: Path) -> None:
         again = _stack(json.loads(json.dumps(config)), 3, file, None)
     compare_stacks(stack, again, "the file")
     write_whole(path, weights if path.name.endswith(".h5") else _archive(config, weights))
+    return [path]
 
 
 def _archive(config: dict[str, Any], weights: bytes) -> bytes:
