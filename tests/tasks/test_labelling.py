@@ -281,4 +281,4 @@ def test_the_command_line_trains_evaluates_and_predicts(ostinato, tmp_path):
     assert "micro F1" in page and "Confusion matrix" not in page and "precision" in page
     # other formats would take the scores for those of one label
     code, out, err = ostinato("export", "m", "--to", "c", "--out", "model.c")
-    assert code == 2 and "--to onnx" in err and not (tmp_path / "model.c").exists()
+    assert code == 2 and "ONNX" in err and not (tmp_path / "model.c").exists()

@@ -435,7 +435,7 @@ class Classifier(Task):
         started = time.perf_counter()
         network = torch.cat([self.scores(batch) for batch in batches(self, encoded)])
         used = seconds + time.perf_counter() - started
-        weight = labels.best_weight(network, scores, wanted)
+        weight = labels.best_weight(network, scores, wanted, prefer_linear=linear.preferred)
         linear.weight.fill_(weight)
         found = [
             ("network", labels.value(network, wanted), used, 1 - weight),

@@ -69,9 +69,12 @@ class OneLabel:
         """The scores of the weighted mean of two models' probabilities, (N, C) float64."""
         return mean_of(network, linear, weight)
 
-    def best_weight(self, network: Tensor, linear: Tensor, numbers: np.ndarray) -> float:
+    def best_weight(
+        self, network: Tensor, linear: Tensor, numbers: np.ndarray, *, prefer_linear: bool
+    ) -> float:
         """The weight of the linear model; `numbers` are the labels of the held-out rows."""
-        return best_weight(network, linear, torch.from_numpy(numbers))
+        wanted = torch.from_numpy(numbers)
+        return best_weight(network, linear, wanted, prefer_linear=prefer_linear)
 
     def value(self, scores: Tensor, numbers: np.ndarray) -> float | None:
         """The metric by which models are compared."""
@@ -144,8 +147,9 @@ class LabelSets(OneLabel):
         logs = mean_of(pairs(network), pairs(linear), weight)
         return logs[..., 1] - logs[..., 0]
 
-    def best_weight(self, network, linear, numbers):
-        return best_weight(pairs(network), pairs(linear), torch.from_numpy(numbers))
+    def best_weight(self, network, linear, numbers, *, prefer_linear):
+        wanted = torch.from_numpy(numbers)
+        return best_weight(pairs(network), pairs(linear), wanted, prefer_linear=prefer_linear)
 
     def chosen(self, probabilities: np.ndarray) -> np.ndarray:
         """Which labels are predicted, bool, from the probability of each, of the same shape."""

@@ -12,6 +12,8 @@ WEIGHTS = tuple(k / 10 for k in range(11))
 # FEW_ROWS the linear model counts more: the network's weights were chosen by these few rows, and
 # the penalty of a linear model by leaving out each training row.
 EVEN, MORE, FEW_ROWS = 0.5, 0.6, 40
+# The weight of a linear model that is preferred.
+ALONE = 1.0
 
 
 class LinearModel(nn.Module):
@@ -24,9 +26,11 @@ class LinearModel(nn.Module):
         name: Its name in tables.
         weight: Its weight in the mean with the network, a float32 tensor of shape (): 0 for the
             network alone, 1 for this model alone.
+        preferred: This model is used alone unless held-out rows are evidence for the network.
     """
 
     name: str
+    preferred = False
     weight: Tensor
 
     def __init__(self):
@@ -108,7 +112,9 @@ def mean_of(network: Tensor, linear: Tensor, weight: float) -> Tensor:
     return torch.logaddexp(logs[0] + shares[0], logs[1] + shares[1])
 
 
-def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
+def best_weight(
+    network: Tensor, linear: Tensor, labels: Tensor, *, prefer_linear: bool = False
+) -> float:
     """The weight of the linear model in the mean with the network.
 
     The weight with the smallest cross-entropy on held-out rows is uncertain if they are few. Of all
@@ -117,12 +123,18 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     is for an error that none of the rows shows: if both models are right on each, the standard
     error is too small.
 
+    If the linear model is preferred, it is the largest weight whose log-likelihood, summed over the
+    held-out rows, is at most one nat below that of the best weight. The network's weights were
+    chosen by the same rows, so the network would otherwise count too much.
+
     Args:
         network, linear: Scores (N, C) of held-out rows; or (N, L, 2) of each of L labels.
         labels: Their labels (N,), or (N, L) of 0 and 1.
+        prefer_linear: The linear model is preferred.
 
     Source: The rule of one standard error: Breiman, Friedman, Olshen and Stone, Classification and
-        Regression Trees (1984), section 3.4.3, here for paired differences.
+        Regression Trees (1984), section 3.4.3, here for paired differences. Intervals of
+        log-likelihood: Edwards, Likelihood (1972).
 
     Example:
         >>> scores, labels = torch.tensor([[2.0, 0], [0, 2]] * 50), torch.tensor([0, 1] * 50)
@@ -130,6 +142,8 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
         (0.0, 1.0)
         >>> best_weight(scores, scores, labels)
         0.5
+        >>> best_weight(scores, scores, labels, prefer_linear=True)
+        1.0
     """
     nats = torch.stack(
         [
@@ -139,8 +153,12 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     )
     best = nats[nats.mean(1).argmin()]
     more = nats - best
-    error = more.std(1, correction=0) / len(labels) ** 0.5
-    allowed = error + 1 / len(labels)
-    as_good = [w for w, mean, most in zip(WEIGHTS, more.mean(1), allowed) if mean <= most]
-    default = EVEN if len(labels) >= FEW_ROWS else MORE
+    if prefer_linear:
+        default, errors = ALONE, [0.0] * len(WEIGHTS)
+    else:
+        default = EVEN if len(labels) >= FEW_ROWS else MORE
+        errors = (more.std(1, correction=0) / len(labels) ** 0.5).tolist()
+    nat = 1 / len(labels)
+    means = more.mean(1).tolist()
+    as_good = [w for w, mean, error in zip(WEIGHTS, means, errors) if mean <= error + nat]
     return min(as_good, key=lambda w: abs(w - default))

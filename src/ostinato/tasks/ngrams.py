@@ -79,6 +79,8 @@ class NGrams(LinearModel):
     """
 
     name = "linear model of n-grams"
+    # by cross-validation on the training parts of six sets of texts, with 600 to 5,000 rows
+    preferred = True
     rarity: Tensor
     coefficients: Tensor
     intercepts: Tensor
