@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from odd_cells import delayed, doubled, stepped
-from ostinato import LSTM, Recurrent, cell, engines, tanh, weight
+from ostinato import GRU, LSTM, Recurrent, cell, engines, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.compiler.plan import Plan
 from ostinato.engines import doctor, loops, memory, reference, schedule
@@ -172,6 +172,24 @@ def test_long_memory_is_used_again_only_when_nobody_looks_at_it():
     assert other.data_ptr() != address
     del part
     assert memory.empty(size, torch.float32).data_ptr() == address
+
+
+def test_short_scratch_memory_is_used_by_one_run_after_another():
+    memory.release()
+    layers = [LSTM(4, 5), GRU(4, 5), LSTM(4, 5)]
+    for _ in range(4):
+        for layer in layers:
+            for steps in (3, 9):
+                y, _ = layer(torch.randn(steps, 2, 4, requires_grad=True))
+                y.sum().backward()
+    idle = [block for blocks in memory._scratch.values() for block in blocks]
+    assert 0 < len(idle) <= len({block.numel() for block in idle})
+    first = memory.ScratchMemory(900)
+    given = [first.take(), memory.ScratchMemory(1000).take()]
+    assert given[0].numel() == given[1].numel() == 1024
+    assert given[0].data_ptr() != given[1].data_ptr()
+    first.give(given[1])
+    assert first.take() is given[1]
 
 
 def test_an_output_changed_in_place_is_an_error_in_backward():

@@ -82,6 +82,12 @@ def test_relocations_stand_for_what_a_call_knows():
     for _ in range(2):
         jobs.run({"here": start, "there": start + 128, "from": 0})
     assert numbers[:, 0].tolist() == [0, 11, 11, 0]
+    # The words of a run that has ended are filled in again where a number is another one.
+    numbers.zero_()
+    for there in (0, 64, 0, 192):
+        jobs.run({"here": start + 64, "there": start + there, "from": 0})
+    assert numbers[:, 0].tolist() == [11, 1, 1111, 1]
+    numbers[:, 0] = torch.tensor([0, 11, 11, 0])
     reusable = ReusableList(jobs, {"there": start, "from": 0})
     reusable.run([start + 128])
     assert numbers[:, 0].tolist() == [1, 11, 11, 1]
