@@ -20,9 +20,12 @@ step towards the naive forecasts and the widths of the intervals were chosen lat
 series: those of the R packages fpp2, fpp3, forecast, datasets, AER, Ecdat, boot and wooldridge with
 at least 60 values that are not in this table. Of the rules that were compared there (the share of a
 gain that is kept, from none to three standard errors), the one with the smallest error was taken.
-Two of them were run on the series of this table. Not in the table: sktime's PBS
-series, counts whose last 60 values are nearly all 0, so that the last value has almost no error,
-and its ShampooSales, which has 36 values.
+Two of them were run on the series of this table. About 100 rules for the widths were compared there
+too; the one taken has a smaller interval score and a higher lowest tenth of the coverages than the
+rule before it. It was run on the series of this table once.
+
+Not in the table: sktime's PBS series, counts whose last 60 values are nearly all 0, so that the
+last value has almost no error, and its ShampooSales, which has 36 values.
 """
 
 import argparse

@@ -11,7 +11,8 @@ import pytest
 
 from ostinato.errors import InputError
 from ostinato.tasks import Forecaster, load
-from ostinato.tasks.forecast_selection import select
+from ostinato.tasks.forecast import _recent_sizes
+from ostinato.tasks.forecast_selection import rolling_origins, select
 from places import SHARED
 from runs import without_time
 
@@ -242,6 +243,22 @@ def test_intervals_hold_what_they_say_on_what_was_not_learned():
     assert found["horizon_coverage_80"] == pytest.approx(0.8, abs=0.15) and found[
         "mase"
     ] == pytest.approx(found["naive_mase"], rel=0.1)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 9])
+def test_the_size_of_the_recent_errors_does_not_depend_on_the_other_origins(steps):
+    y = np.random.default_rng(0).normal(size=400).cumsum()
+    fitted, rolled = rolling_origins(y[:200], 4, 30, 5)
+    chosen = select(rolled)
+    origins = np.array([1, 2, 30, 31, 120, 290, 300, 399, 400])
+    sizes = _recent_sizes(fitted, chosen, y, origins, steps)
+    assert sizes.shape == (len(origins), steps) and (sizes[0] == 1).all()
+    for origin, size in zip(origins, sizes):
+        one = np.array([origin])
+        assert _recent_sizes(fitted, chosen, y, one, steps)[0] == pytest.approx(size, rel=1e-12)
+        # later values have no say, further steps have the size of the last compared one
+        known = _recent_sizes(fitted, chosen, y[:origin], one, 9)[0]
+        assert known[:steps] == pytest.approx(size, rel=1e-12) and (known[4:] == known[4]).all()
 
 
 def test_few_held_out_steps_are_enough_for_intervals():

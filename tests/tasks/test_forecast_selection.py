@@ -11,6 +11,7 @@ from ostinato.tasks.forecast_selection import (
     combined,
     described,
     few_errors,
+    independent_errors,
     recent_size,
     rolling_origins,
     select,
@@ -207,34 +208,85 @@ def test_errors_for_the_intervals_come_from_weights_of_the_other_parts():
 
 
 def test_recent_errors_count_more_and_only_those_before_a_step():
-    errors = np.abs(np.random.default_rng(0).normal(size=200))
-    usual = np.array([errors.mean()])
+    errors = np.abs(np.random.default_rng(0).normal(size=(200, 1)))
+    usual = errors.mean(0)
     size = recent_size(errors, usual)
-    assert size[0] == 1 and size.shape == (201,)
+    assert size[0] == 1 and size.shape == (201, 1)
     changed = errors.copy()
     changed[100:] *= 5
     later = recent_size(changed, usual)
     assert (later[:101] == size[:101]).all() and (later[101:] > size[101:]).all()
     assert later[150:].mean() / size[150:].mean() > 3
     # missing errors have no say
-    assert recent_size(np.full(5, np.nan), usual).tolist() == [1.0] * 6
+    assert (recent_size(np.full((5, 3), np.nan), usual.repeat(3)) == 1).all()
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_an_error_counts_from_the_step_on_at_which_its_value_is_known(count):
+    errors = np.ones((count, 6))
+    before = recent_size(errors, np.ones(6))
+    for origin in {0, count // 2, count - 1}:
+        changed = errors.copy()
+        changed[origin, 4] = 9
+        later = recent_size(changed, np.ones(6)) > before
+        assert not later[: origin + 5].any() and not later[:, [0, 1, 2, 3, 5]].any()
+        assert later[origin + 5 : origin + 37, 4].all()
+
+
+def test_errors_one_step_ahead_widen_the_intervals_of_all_steps_and_those_far_ahead_their_own():
+    usual = np.ones(4)
+    new, drift = np.ones((60, 4)), np.ones((60, 4))
+    new[-2:, 0] = 9
+    drift[-20:, 3] = 9
+    sizes = recent_size(new, usual)[-1]
+    assert sizes[0] > 1.5 and (sizes == sizes[0]).all()
+    sizes = recent_size(drift, usual)[-1]
+    assert sizes[3] > 1.5 and (sizes[:3] == 1).all()
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5, 12])
+def test_overlapping_errors_count_as_fewer_independent_ones(horizon):
+    # sums of `horizon` shocks: the variance of their mean square
+    rng, count = np.random.default_rng(0), 400
+    shocks = rng.normal(size=(1000, count + horizon - 1))
+    errors = np.lib.stride_tricks.sliding_window_view(shocks, horizon, 1).sum(2) / horizon**0.5
+    found = 2 / (errors**2).mean(1).var()
+    assert found == pytest.approx(independent_errors(np.full(horizon, count))[-1], rel=0.15)
 
 
 @pytest.mark.parametrize("count", [100, 300])
-def test_after_a_change_of_the_noise_the_intervals_adapt(count):
+@pytest.mark.parametrize("ahead", [1, 6])
+def test_after_a_change_of_the_noise_the_intervals_adapt(count, ahead):
     inside = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        size = np.where(np.arange(count + 60) < count, 1.0, 4.0)
-        y = (size * rng.normal(size=count + 60)).cumsum()
-        fitted, rolled = rolling_origins(y[:count], 1, round(0.15 * count), 1)
+        size = np.where(np.arange(count + 80) < count, 1.0, 4.0)
+        y = (size * rng.normal(size=count + 80)).cumsum()
+        fitted, rolled = rolling_origins(y[:count], 1, round(0.15 * count), ahead)
         chosen = select(rolled)
-        origins = np.arange(count + 20, count + 60)
         half = chosen.scale * chosen.errors[round(0.8 * QUANTILES - 0.5)]
-        error = np.abs(y[1:] - y[:-1])
-        sizes = recent_size(error, chosen.usual)[origins - 1]
-        inside.append(np.abs(y[origins] - y[origins - 1]) <= half * sizes)
-    assert 0.65 <= np.mean(inside) <= 0.95
+        last = np.arange(1, len(y) - ahead + 1)
+        error = np.abs(y[last[:, None] + np.arange(ahead)] - y[last - 1, None])
+        origins = np.arange(count + 20, len(y) - ahead)
+        inside.append(error[origins - 1] <= half * recent_size(error, chosen.usual)[origins - 1])
+    assert 0.65 <= np.mean(inside) <= 0.95 and np.mean(inside, (0, 1))[-1] >= 0.65
+
+
+@pytest.mark.parametrize("count", [120, 300])
+def test_intervals_hold_where_calm_and_noisy_times_alternate(count):
+    inside = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        size = np.where(np.arange(count + 100) // 25 % 2, 3.0, 0.5)
+        y = (size * rng.normal(size=count + 100)).cumsum()
+        chosen = select(rolling_origins(y[:count], 1, round(0.15 * count), 4)[1])
+        half = chosen.scale * chosen.errors[round(0.8 * QUANTILES - 0.5)]
+        last = np.arange(1, len(y) - 3)
+        error = np.abs(y[last[:, None] + np.arange(4)] - y[last - 1, None])
+        held = (error <= half * recent_size(error, chosen.usual)[:-1])[count - 1 :]
+        inside.append([held[size[count:-3] == one].mean() for one in (0.5, 3.0)])
+    calm, noisy = np.mean(inside, 0)
+    assert 0.72 <= (calm + noisy) / 2 <= 0.93 and min(calm, noisy) >= 0.65
 
 
 @pytest.mark.parametrize("count, seeds", [(60, 30), (120, 30), (600, 12)])

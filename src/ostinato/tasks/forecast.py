@@ -28,7 +28,7 @@ from .forecast_selection import (
     RollingOrigins,
     combined,
     described,
-    one_step_errors,
+    known_errors,
     quantile_place,
     recent_size,
     rolling_origins,
@@ -535,7 +535,7 @@ class Forecaster(Task):
             others = fitted.forecasts(y[:, f], origins, steps)
             weights, scale = _continued_selection(chosen, steps)
             mean = combined(np.concatenate([others, network[None, :, :, f]]), weights)
-            scale = scale * _recent_sizes(fitted, chosen, y[:, f], origins)[:, None]
+            scale = scale * _recent_sizes(fitted, chosen, y[:, f], origins, steps)
             half = [scale * chosen.errors[quantile_place(level)] for level in INTERVAL_LEVELS]
             point.append(mean)
             low.append([mean - one for one in half])
@@ -972,14 +972,27 @@ def error_growth(chosen: MethodWeights) -> float:
 
 
 def _recent_sizes(
-    fitted: FittedMethods, chosen: MethodWeights, y: np.ndarray, origins: np.ndarray
+    fitted: FittedMethods, chosen: MethodWeights, y: np.ndarray, origins: np.ndarray, steps: int
 ) -> np.ndarray:
-    """The size of the errors just before each origin, (O,), as a multiple of their usual size."""
-    start = max(1, int(origins.min()) - RECENT_STEPS)
-    steps = np.arange(start, int(origins.max()))
-    predicted = fitted.forecasts(y, steps, 1)[:, :, 0]
-    errors = one_step_errors(predicted, y[steps], chosen.weights)
-    return recent_size(errors, chosen.usual)[origins - start]
+    """The size of the errors known at each origin as a multiple of their usual size, (O, steps)."""
+    compared = min(steps, len(chosen.scale))
+    # the origins of the errors: runs that end before one of the origins
+    starts = np.maximum(1, origins - RECENT_STEPS - compared)
+    count = int(origins.max()) + 1
+    opened = np.bincount(starts, minlength=count) - np.bincount(origins, minlength=count)
+    places = np.flatnonzero(opened.cumsum())
+    sizes = np.ones((len(origins), compared))
+    if len(places):
+        padded = np.concatenate([y, np.full(compared, np.nan)])
+        wanted = padded[places[:, None] + np.arange(compared)]
+        predicted = fitted.forecasts(y, places, compared)
+        errors = known_errors(predicted, wanted, chosen.weights)
+        for run in np.split(np.arange(len(places)), np.flatnonzero(np.diff(places) > 1) + 1):
+            first, last = places[run[[0, -1]]]
+            inside = (first < origins) & (origins <= last + 1)
+            size = recent_size(errors[run], chosen.usual[:compared])
+            sizes[inside] = size[origins[inside] - first]
+    return sizes[:, np.minimum(np.arange(steps), compared - 1)]
 
 
 def _after(one: SeriesSteps, end: SeriesSteps) -> SeriesSteps:

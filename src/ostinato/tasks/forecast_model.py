@@ -126,7 +126,7 @@ class ForecastModel(nn.Module):
             "weights": (len(METHODS), horizon),
             "scale": (horizon,),
             "errors": (QUANTILES,),
-            "usual": (1,),
+            "usual": (horizon,),
         }
         for name, size in sizes.items():
             empty = torch.empty(series, columns, *size, dtype=torch.float64)

@@ -14,6 +14,8 @@ __all__ = [
     "RollingOrigins",
     "described",
     "few_errors",
+    "independent_errors",
+    "known_errors",
     "quantile_place",
     "recent_size",
     "rolling_origins",
@@ -45,7 +47,7 @@ NAIVE = 2
 NETWORK_ERROR, NETWORK_WEIGHT = 1.1, 0.5
 # Recent errors widen or narrow the intervals: those of the last RECENT_STEPS steps, with half the
 # weight after each HALF_LIFE steps, and the usual error with the weight of USUAL_STEPS steps.
-RECENT_STEPS, HALF_LIFE, USUAL_STEPS = 32, 8, 4
+RECENT_STEPS, HALF_LIFE, USUAL_STEPS = 32, 4, 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class MethodWeights:
             (see `recent_size`), and wider where few errors are independent, (H,).
         errors: Quantiles of the absolute errors divided by `scale` and the size of the recent
             errors, (`QUANTILES`,).
-        usual: Usual absolute error one step ahead of the methods but the network, (1,).
+        usual: Usual absolute error at each step ahead of the methods but the network, (H,).
     """
 
     weights: np.ndarray
@@ -155,15 +157,12 @@ def select(
     weights = np.where(weights[-1] > share, capped, weights)
     weights = towards_naive(weights, predicted, rolled.wanted)
     floor = 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300
-    one_step = one_step_errors(rolled.predicted[:, :, 0], rolled.wanted[:, 0], weights)
-    # none if the network has all the weight
-    known = one_step[np.isfinite(one_step)]
-    usual = np.array([max(floor, known.mean()) if len(known) else floor])
-    error = _left_out_errors(predicted, rolled, weights[-1])
-    error = error / recent_size(one_step, usual)[:-1, None]
+    known = known_errors(rolled.predicted, rolled.wanted, weights)
+    # nan if the network has all the weight
+    usual = np.fmax(_mean_by_step(known, around=0), floor)
+    error = _left_out_errors(predicted, rolled, weights[-1]) / recent_size(known, usual)[:-1]
     scale = np.maximum(np.maximum.accumulate(_mean_by_step(error, around=0)), floor)
-    # errors h steps ahead overlap unless their origins are h steps apart
-    apart = np.maximum(1.0, np.isfinite(error).sum(0) / (np.arange(len(scale)) + 1))
+    apart = np.maximum(1.0, independent_errors(np.isfinite(error).sum(0)))
     quantiles = _quantiles(error / scale, apart.mean())
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     wider = few_errors(LEVEL, apart)
@@ -216,6 +215,32 @@ def few_errors(level: float, independent: np.ndarray) -> np.ndarray:
     return stdtrit(independent, 0.5 + level / 2) / ndtri(0.5 + level / 2)
 
 
+def independent_errors(count: np.ndarray) -> np.ndarray:
+    """How many independent errors have a mean size that is as certain as that of overlapping ones.
+
+    Forecasts h steps ahead from origins k steps apart share the values of h - k steps: their errors
+    have the correlation 1 - k / h, and their squares the square of it.
+
+    Args:
+        count: Number of consecutive origins at each step ahead, (H,).
+
+    Source:
+        Bayley and Hammersley 1946, "The effective number of independent observations in an
+        autocorrelated time series", the number for a variance.
+
+    Example:
+        >>> independent_errors(np.array([99, 99, 99])).round(1).tolist()
+        [99.0, 66.0, 46.9]
+    """
+    return count / _overlap(len(count))
+
+
+def _overlap(horizon: int) -> np.ndarray:
+    """The sum of the correlations of squared errors at each step ahead, (H,)."""
+    steps = np.arange(1, horizon + 1)
+    return (2 * steps**2 + 1) / (3 * steps)
+
+
 def _last(share: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """A share in the last row of weights, and zero in the others."""
     return share * (np.arange(len(weights)) == len(weights) - 1)[:, None]
@@ -250,34 +275,48 @@ def _left_out_errors(
     return errors
 
 
-def one_step_errors(predicted: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Absolute errors one step ahead, (O,), of the weighted mean of all methods but the network.
+def known_errors(predicted: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Absolute errors (O, H) of the weighted mean of all methods but the network.
 
     Args:
-        predicted: Their forecasts one step ahead, (7, O).
-        wanted: The values, (O,).
-        weights: The weights of `METHODS` at each step ahead, (8, H).
+        predicted: Their forecasts, (7, O, H).
+        wanted: The values, (O, H).
+        weights: The weights of `METHODS` at each of these steps ahead or more, (8, H and more).
     """
-    return np.abs(combined(predicted[:, :, None], weights[:-1, :1])[:, 0] - wanted)
+    return np.abs(combined(predicted, weights[:-1, : wanted.shape[1]]) - wanted)
 
 
 def recent_size(errors: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """The size of the errors before each step and after the last, (T + 1,); 1 is the usual size.
+    """The size of the errors that are known at each origin and after the last, (T + 1, H); 1 is the
+    usual size.
+
+    The size at a step ahead is that of the errors at this step, or of those one step ahead if that
+    is larger: errors far ahead show a drift, those one step ahead a change that is new.
 
     Args:
-        errors: Absolute errors one step ahead, (T,); nan where there is none.
-        usual: The usual error, (1,).
+        errors: Absolute errors of the forecasts from consecutive origins, (T, H); nan where there
+            is none.
+        usual: The usual error at each step ahead, (H,).
 
     Example:
-        >>> recent_size(np.array([2.0, 2.0, 2.0, 6.0]), np.array([2.0])).round(2).tolist()
-        [1.0, 1.0, 1.0, 1.0, 1.27]
+        >>> errors = np.array([[2.0], [2.0], [2.0], [6.0]])
+        >>> recent_size(errors, np.array([2.0]))[:, 0].round(2).tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.39]
     """
-    padded = np.concatenate([np.full(RECENT_STEPS, np.nan), errors])
-    last = np.lib.stride_tricks.sliding_window_view(padded, RECENT_STEPS)
-    exist = np.isfinite(last)
-    share = exist * 0.5 ** (np.arange(RECENT_STEPS)[::-1] / HALF_LIFE)
-    sums = (share * np.where(exist, last, 0.0)).sum(1) / usual
-    return (sums + USUAL_STEPS) / (share.sum(1) + USUAL_STEPS)
+    count, horizon = errors.shape
+    sizes = np.empty((count + 1, horizon))
+    for step, overlap in enumerate(_overlap(horizon)):
+        # the error of a forecast is known when its value is
+        unknown = min(step, count)
+        known = np.concatenate(
+            [np.full(RECENT_STEPS + unknown, np.nan), errors[: count - unknown, step]]
+        )
+        last = np.lib.stride_tricks.sliding_window_view(known, RECENT_STEPS)
+        exist = np.isfinite(last)
+        share = exist * 0.5 ** (np.arange(RECENT_STEPS)[::-1] / HALF_LIFE) / overlap
+        sums = (share * np.where(exist, last, 0.0)).sum(1) / usual[step]
+        sizes[:, step] = (sums + USUAL_STEPS) / (share.sum(1) + USUAL_STEPS)
+    return np.maximum(sizes, sizes[:, :1])
 
 
 def weights_of(size: np.ndarray) -> np.ndarray:

@@ -187,6 +187,8 @@ def _scratch(prefix: str, sizes: dict[str, int]) -> Scratch:
     scratch.add("ahead", "double", "steps")
     scratch.add("sum", "double", "steps")
     scratch.add("share", "double", "steps")
+    scratch.add("recent", "double", "steps")
+    scratch.add("known_share", "double", "steps")
     scratch.add("features", "double", f"((steps) + {sizes['WINDOW']}) * {sizes['FEATURES']} + 1")
     scratch.add("layer", f"{prefix}_state", "1")
     return scratch

@@ -266,12 +266,13 @@ $SCRATCH
     for (f = 0; f < COLUMNS; f++) {
         long place = (long)state->series * COLUMNS + f;
         const double *errors = interval_errors + place * 2;
-        double recent;
+        long compared = (long)steps < COMPARED ? (long)steps : COMPARED;
         smoother s;
         for (k = 0; k < count; k++)
             y[k] = path[k * COLUMNS + f];
         smoother_start(&s, smoothing + place * SMOOTHING, y, count, shape);
-        recent = recent_size(place, y, count, &s, z);
+        recent_sizes(place, path + f, y, count, &s, compared, z, ahead, sum, share, known_share,
+                     recent);
         for (k = 0; k < (long)steps; k++)
             sum[k] = share[k] = 0.0;
         for (method = 0; method < METHODS; method++) {
@@ -290,7 +291,8 @@ $SCRATCH
             NAME_value *to = &forecasts[k * COLUMNS + f];
             double further = (double)(k + 1) / COMPARED, mean = sum[k] / share[k], half;
             half = error_scale[place * COMPARED + (k < COMPARED ? k : COMPARED - 1)];
-            half *= recent * (further > 1.0 ? pow(further, error_growth[place]) : 1.0);
+            half *= recent[k < COMPARED ? k : COMPARED - 1] *
+                    (further > 1.0 ? pow(further, error_growth[place]) : 1.0);
             to->value = value_of(mean);
             to->low = value_of(mean - half * errors[0]);
             to->high = value_of(mean + half * errors[0]);

@@ -156,31 +156,50 @@ static void add_weighted(double value, double weight, double *sum, double *share
     }
 }
 
-/* The size of the newest errors one step ahead, as a multiple of their usual size; s is taken from
-   the start of the series to its end. */
-static double recent_size(long place, double *y, long count, smoother *s, double *z)
+/* The sizes of the newest errors at each of some steps ahead, as multiples of their usual sizes: at
+   least that of one step ahead. The series is path[0], path[COLUMNS], ...; y has its values, and
+   room for steps; s is taken from the start of the series to its end. */
+static void recent_sizes(long place, const double *path, double *y, long count, smoother *s,
+                         long steps, double *z, double *ahead, double *sum, double *share,
+                         double *weight, double *sizes)
 {
     const double *weights = method_weights + place * METHODS * COMPARED;
-    long start = count - RECENT > 1 ? count - RECENT : 1, k;
-    double sums = 0.0, shares = 0.0;
+    long start = count - RECENT - steps > 1 ? count - RECENT - steps : 1, k, j;
     int method;
+    for (j = 0; j < steps; j++)
+        sizes[j] = weight[j] = 0.0;
     for (k = 0; k < count; k++) {
         if (k >= start) {
-            double sum = 0.0, share = 0.0, ahead, known = y[k], error, part;
+            long known = count - k < steps ? count - k : steps;
+            for (j = 0; j < known; j++)
+                sum[j] = share[j] = 0.0;
             for (method = 0; method < METHODS - 1; method++) {
-                method_ahead(method, place, y, k, s, 1, z, &ahead);
-                y[k] = known;
-                add_weighted(ahead, weights[method * COMPARED], &sum, &share);
+                method_ahead(method, place, y, k, s, known, z, ahead);
+                for (j = 0; j < known; j++) {
+                    y[k + j] = path[(k + j) * COLUMNS];
+                    add_weighted(ahead[j], weights[method * COMPARED + j], &sum[j], &share[j]);
+                }
             }
-            error = share > 0.0 ? fabs(sum / share - known) : NAN;
-            if (isfinite(error)) {
-                part = pow(0.5, (double)(count - 1 - k) / $HALF_LIFE);
-                sums += part * error;
-                shares += part;
+            for (j = 0; j < known; j++) {
+                long age = count - 1 - k - j;
+                double error = share[j] > 0.0 ? fabs(sum[j] / share[j] - y[k + j]) : NAN, part;
+                if (age < RECENT && isfinite(error)) {
+                    part = pow(0.5, (double)age / $HALF_LIFE);
+                    sizes[j] += part * error;
+                    weight[j] += part;
+                }
             }
         }
         smoother_add(s, y[k]);
     }
-    return (sums / usual_error[place] + $USUAL) / (shares + $USUAL);
+    for (j = 0; j < steps; j++) {
+        /* errors so far ahead overlap */
+        double ahead_of = (double)(j + 1), overlap;
+        overlap = (2.0 * ahead_of * ahead_of + 1.0) / (3.0 * ahead_of);
+        sizes[j] = sizes[j] / usual_error[place * COMPARED + j] / overlap + $USUAL;
+        sizes[j] /= weight[j] / overlap + $USUAL;
+        if (sizes[j] < sizes[0])
+            sizes[j] = sizes[0];
+    }
 }
 """

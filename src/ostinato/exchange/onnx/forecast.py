@@ -237,7 +237,7 @@ class _ForecastNodes:
         decay = 0.5 ** (np.arange(RECENT_STEPS)[::-1] / HALF_LIFE)
         share = self.add("Where", exist, self.double(decay[None, :, None], "decay"), zero)
         sums = self.add("Mul", share, self.add("Where", exist, errors, zero))
-        usual = self.of_series(array(self.task.model.usual.transpose(1, 2)), "usual")
+        usual = self.of_series(array(self.task.model.usual[..., :1].transpose(1, 2)), "usual")
         sums = self.add("Div", sum_over(self.out, sums, 1, keep=True), usual)
         steps = self.double(float(USUAL_STEPS))
         count = sum_over(self.out, share, 1, keep=True)
