@@ -15,7 +15,7 @@ from ostinato.exchange import torch as exchange
 from ostinato.exchange.results import BATCHES
 from ostinato.exchange.torch import cells as torch_cells
 from ostinato.exchange.torch import proof as torch_proof
-from ostinato.exchange.torch.file import layer_file, parameters_of
+from ostinato.exchange.torch.file import layer_file
 from ostinato.language.graph import POINTWISE
 from random_cells import Body, made
 from tolerances import TOLERANCES
@@ -87,7 +87,12 @@ def check_written(layer, *, gradients: bool = False) -> str:
                 parameters, torch.autograd.grad(loss, parameters, materialize_grads=True)
             ):
                 p.grad = gradient
-        names = parameters_of(layer)
+        code = torch_cells.cell_code(layer.graph, "Cell")
+        names = {
+            f"cells.{k}.{code.weights[weight]}": names
+            for k, run in enumerate(layer._runs)
+            for weight, names in layer._parts[run]
+        }
         for name, parameter in module.named_parameters():
             if "initial" in name:
                 continue

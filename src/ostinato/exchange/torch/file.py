@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,13 +170,3 @@ def _class_name(name: str) -> str:
     """The name of the class of a cell: LstmCell for lstm."""
     words = re.split(r"_+", name)
     return "".join(word[:1].upper() + word[1:] for word in words) + "Cell"
-
-
-def parameters_of(layer: Recurrent) -> Mapping[str, list[str]]:
-    """The parameters of a layer whose sum each weight of a written file is, by its name there."""
-    code = cell_code(layer.graph, "Cell")
-    return {
-        f"cells.{k}.{code.weights[weight]}": names
-        for k, run in enumerate(layer._runs)
-        for weight, names in layer._parts[run]
-    }

@@ -48,7 +48,6 @@ class Sources:
         *,
         methods: Iterable[str],
         constructor: str | None = None,
-        renamed: Mapping[str, str] | None = None,
     ) -> None:
         """Copy a class with some of its methods.
 
@@ -56,7 +55,6 @@ class Sources:
             cls: The class.
             methods: The names of the methods.
             constructor: The text of `__init__`; None for none.
-            renamed: Other names of methods.
         """
         module = _Module.of(cls.__module__)
         node, text = module.definitions[cls.__name__], []
@@ -79,9 +77,7 @@ class Sources:
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name in [*methods]:
                 self._use(cls.__module__, statement)
-                source = module.text(statement)
-                name = (renamed or {}).get(statement.name, statement.name)
-                text += ["", source.replace(f"def {statement.name}(", f"def {name}(", 1)]
+                text += ["", module.text(statement)]
         self.blocks[cls.__name__] = self._adapted("\n".join(text))
 
     def add_methods(self, to: str, cls: type, methods: Iterable[str], *, instead: str) -> None:

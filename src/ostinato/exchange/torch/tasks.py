@@ -50,13 +50,11 @@ class _CopiedModule:
         methods: The methods that are copied.
         attributes: The attributes that are set as they are.
         bases: The methods that are copied of its base classes.
-        renamed: Other names of methods.
     """
 
     methods: tuple[str, ...]
     attributes: tuple[str, ...] = ()
     bases: Mapping[type, tuple[str, ...]] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 COPIED: dict[type[nn.Module], _CopiedModule] = {
@@ -217,7 +215,7 @@ def _add_module(sources: Sources, module: nn.Module) -> None:
         if constructor not in sources.blocks[cls.__name__]:
             raise EngineError(f"two modules {cls.__name__} of different sizes in one model")
         return
-    sources.add_class(cls, methods=copied.methods, constructor=constructor, renamed=copied.renamed)
+    sources.add_class(cls, methods=copied.methods, constructor=constructor)
 
 
 def _buffer(name: str, buffer: Tensor | None) -> list[str]:

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ...data.batching import within
+from ...data.text import compose
 from ...tasks.linear_model import mean_of
 from .text_code import (
     UNKNOWN_TOKEN,
     Graphemes,
     TextTokens,
     WordSpelling,
-    compose_text,
     number_rows,
     word_spans,
 )
@@ -151,7 +151,7 @@ class TextClassifier(NumbersClassifier):
 
     def scores(self, rows: list[Any]) -> Tensor:
         """Scores (B, C) of some texts."""
-        texts = [compose_text(row) for row in rows]
+        texts = [compose(row) for row in rows]
         inputs = number_rows([self.tokens.encode(text) for text in texts])
         spelled: tuple[Tensor, ...] = ()
         if self.spelling is not None:
@@ -181,7 +181,7 @@ class WordTagger(nn.Module):
 
     def number(self, word: str) -> int:
         """The number of a word."""
-        return self.numbers.get(compose_text(word.lower()), UNKNOWN_TOKEN)
+        return self.numbers.get(compose(word.lower()), UNKNOWN_TOKEN)
 
     @torch.no_grad()
     def predict(self, sentences: list[Any]) -> list[list[str]]:
@@ -191,7 +191,7 @@ class WordTagger(nn.Module):
             sentences: Texts, which are split at spaces, or lists of words.
         """
         rows = [row.split() if isinstance(row, str) else row for row in sentences]
-        rows = [[compose_text(word) for word in row] for row in rows]
+        rows = [[compose(word) for word in row] for row in rows]
         return [tags for some in batches_of(rows) for tags in self.batch(some)]
 
     def batch(self, rows: list[list[str]]) -> list[list[str]]:
@@ -252,7 +252,7 @@ class TextWriter(nn.Module):
         """The numbers of the tokens of a prompt; without one, of a line end."""
         numbers = self.tokens.numbers
         start = "\n" if self.kind != "character" or "\n" in numbers else self.tokens.tokens[0]
-        text = compose_text(prompt) or start
+        text = compose(prompt) or start
         if self.kind == "byte-pair":
             lines = text.splitlines(keepends=True)
             return [number for line in lines for number in self.tokens.encode(line)]

@@ -12,7 +12,9 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Graphemes", "NGramScores", "TextTokens", "WordSpelling", "compose_text"]
+from ...data.text import compose
+
+__all__ = ["Graphemes", "NGramScores", "TextTokens", "WordSpelling"]
 
 # The special tokens that a vocabulary begins with.
 PAD_TOKEN, UNKNOWN_TOKEN = 0, 1
@@ -22,11 +24,6 @@ MARKS = {"Extend", "Linker", "ZWJ"}
 SPACES = set("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {
     chr(code) for code in range(0x2000, 0x200B)
 }
-
-
-def compose_text(text: str) -> str:
-    """A text in the form NFC with "\\n" as line end."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def lower_letters(text: str) -> str:
@@ -192,7 +189,7 @@ class TextTokens:
 
     def encode(self, text: str) -> list[int]:
         """The numbers of the tokens of a text."""
-        text = lower_letters(compose_text(text)) if self.lowercase else compose_text(text)
+        text = lower_letters(compose(text)) if self.lowercase else compose(text)
         if self.kind == "byte-pair":
             return [n for word in byte_words(text) for n in self.byte_pairs(word)]
         parts = word_spans(text) if self.kind == "word" else self.graphemes.split(text)
