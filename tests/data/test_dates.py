@@ -14,7 +14,6 @@ from ostinato.data.clock import (
 from ostinato.data.dates import (
     column_dates,
     date_of,
-    dates_array,
     dates_of,
     forms_of,
     read_date,
@@ -93,14 +92,14 @@ def test_days_without_weekends_are_business_days_and_are_continued_so():
     following = [write_date(date_after(friday, clock, k), clock.format) for k in (1, 5, 6)]
     assert following == ["2024-01-29", "2024-02-02", "2024-02-05"]
     # a holiday is a missing business day
-    dates = dates_array([*BUSINESS[:7], *BUSINESS[8:]], clock.format)
+    dates = np.array([*BUSINESS[:7], *BUSINESS[8:]], "datetime64[us]")
     assert regular_clock([dates], clock.format) == clock
     assert steps_between(dates, clock).tolist() == [1] * 6 + [2] + [1] * 11
 
 
 def test_missing_dates_are_counted_in_months_too():
     clock = clock_of(["2024-01-31", "2024-02-29", "2024-03-31", "2024-05-31"])
-    dates = dates_array(["2024-02-29", "2024-05-31"], clock.format)
+    dates = np.array(["2024-02-29", "2024-05-31"], "datetime64[us]")
     assert (clock.months, clock.day) == (1, 31) and steps_between(dates, clock).tolist() == [3]
 
 

@@ -403,11 +403,6 @@ def column_dates(texts: Sequence[str], form: str | None = None) -> ColumnDates:
     return ColumnDates(forms, bad, {one: dates[one] for one in forms})
 
 
-def dates_array(texts: Iterable[str], form: str) -> np.ndarray:
-    """Dates in a form as datetime64[us], in the order of the texts."""
-    return np.fromiter((read_date(text, form) for text in texts), "datetime64[us]")
-
-
 def date_of(text: str, form: str, source: str) -> datetime:
     """Parse a date in one form."""
     when = read_date(text, form)

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import InputError
 from .clock import Clock, regular_clock, steps_between
-from .dates import dates_array
 from .disk import StoredArray
 from .number_formats import NumberFormat
 from .series_columns import (
@@ -136,7 +135,7 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
         texts = None if texts is None else [text for one in rows for text in one.texts or []]
         dates = None if dates is None else np.concatenate([one.dates for one in rows])
         labels = labels and [one.name for one in rows for _ in range(len(one.values))]
-    uses = _uses(found, time, form, clock, identity, labels, names, known, formats, texts)
+    uses = _uses(found, time, form, clock, identity, labels, names, known, formats, texts, dates)
     return Series(
         _part(values, 0, len(names)),
         names,
@@ -245,11 +244,12 @@ def _uses(
     known: list[str],
     formats: dict[str, NumberFormat | None],
     texts: Sequence[str] | None,
+    dates: np.ndarray | None,
 ) -> list[ColumnUse]:
     """The use of each column."""
     uses = []
     if time is not None and texts:
-        detail = " to ".join(_first_and_last(time, form, labels, texts))
+        detail = " to ".join(_first_and_last(time, labels, texts, dates))
         if form is None:
             detail += ", not dates: steps are called +1, +2, ..."
         else:
@@ -268,20 +268,22 @@ def _uses(
 
 
 def _first_and_last(
-    time: TimeColumn, form: str | None, labels: list[str] | None, texts: Sequence[str]
+    time: TimeColumn,
+    labels: list[str] | None,
+    texts: Sequence[str],
+    dates: np.ndarray | None,
 ) -> tuple[str, str]:
     """The first time and the last time of all series."""
     if labels is None:
         return texts[0], texts[-1]
     starts = [k for k in range(len(texts)) if not k or labels[k] != labels[k - 1]]
-    firsts, lasts = (
-        [texts[k] for k in rows] for rows in (starts, [*(k - 1 for k in starts[1:]), -1])
-    )
+    ends = [*(k - 1 for k in starts[1:]), -1]
+    firsts, lasts = ([texts[k] for k in rows] for rows in (starts, ends))
     # the rows of each series are in order, but text is not in the order of time
-    if form is not None:
+    if dates is not None:
         firsts, lasts = (
-            [text for _, text in sorted(zip(dates_array(some, form), some))]
-            for some in (firsts, lasts)
+            [text for _, text in sorted(zip(dates[rows], some))]
+            for rows, some in ((starts, firsts), (ends, lasts))
         )
     elif time.numbers is not None:
         firsts, lasts = sorted(firsts, key=float), sorted(lasts, key=float)
