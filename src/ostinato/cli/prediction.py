@@ -12,7 +12,7 @@ import typer
 from typer import Argument, Option
 
 from ..errors import InputError
-from ..tasks import load
+from ..tasks.saved import read_model
 from .tasks import DIRECTORY, check_counts, number, read_for, use_threads
 
 
@@ -66,13 +66,15 @@ def predict(
             raise InputError(
                 f"--json with --out {out}: one output is enough; leave one of them out"
             )
+    saved = read_model(directory, device="cpu", mixed_precision=False)
+    if out is not None:
         from ..tasks.predictions import check_output
-        from ..tasks.saved import read_model
 
-        saved = read_model(directory, device="cpu", mixed_precision=False)
         check_output(out, saved.config.task)
-    examples = None if path is None else read_for(directory, path, labelled=False)
-    task: Any = load(directory)
+    examples = None if path is None else read_for(saved, path, labelled=False)
+    from ..tasks.restore import restored  # imports torch
+
+    task: Any = restored(saved, directory)
     use_threads(threads)
     if steps is not None and not task.continues:
         raise InputError(

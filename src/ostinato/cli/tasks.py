@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from signal import SIGINT
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from typer import Argument, Option
@@ -17,6 +17,10 @@ from ..options import RUN_PANEL, Options, flag, kind
 from ..tasks import TASKS, load, task_class
 from ..tasks.options import options_in_use
 from .signals import Stopped
+
+if TYPE_CHECKING:
+    from ..data.examples import Examples
+    from ..tasks.saved import Saved
 
 # The metavariables of numbers in the help.
 _METAVARS = {int: "INTEGER", float: "NUMBER"}
@@ -348,8 +352,13 @@ def evaluate(
 ):
     """Evaluate a trained model on new data."""
     check_counts(threads=threads)
-    examples = read_for(directory, data, labelled=True)
-    task = load(directory)
+    from ..tasks.saved import read_model
+
+    saved = read_model(directory, device="cpu", mixed_precision=False)
+    examples = read_for(saved, data, labelled=True)
+    from ..tasks.restore import restored  # imports torch
+
+    task = restored(saved, directory)
     use_threads(threads)
     metrics = task.compute_metrics(examples)
     if json:
@@ -358,13 +367,11 @@ def evaluate(
         _print_metrics(metrics)
 
 
-def read_for(directory: Path, data: Path, *, labelled: bool):
-    """The examples in a file, as the model in a directory reads them; does not import torch."""
+def read_for(saved: "Saved", data: Path, *, labelled: bool) -> "Examples":
+    """The examples in a file, as a saved model reads them; does not import torch."""
     from ..tasks.reading import read_examples
-    from ..tasks.saved import read_model
     from .progress import notify_if_waiting
 
-    saved = read_model(directory, device="cpu", mixed_precision=False)
     with notify_if_waiting(data):
         return read_examples(
             saved.config.task, data, saved.options, labelled=labelled, metadata=saved.metadata
