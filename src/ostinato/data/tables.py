@@ -21,6 +21,7 @@ from ..errors import InputError, near, shown
 from . import text as text_reading
 from .disk import ChunkedSequence, StoredArray, StoredRows
 from .files import is_packed, parse_json, read_blocks
+from .number_formats import MISSING
 from .parquet import has_negative_page
 from .separated import HeaderTest, names_columns, numbered, read_layout, read_lines
 from .summary import ColumnUse, DataSummary
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 # Rows of a Parquet file read at a time; other files are read in chunks of `text.CHUNK` bytes.
 PARQUET_ROWS = 50_000
-# What stands in a table for a number that is missing.
-MISSING = frozenset(["", "nan", "na", "n/a", "null", "none", "?"])
 
 
 # ---------------------------------------------------------------- files
