@@ -48,22 +48,9 @@ def per_label(counts: np.ndarray) -> list[tuple[float | None, float | None, floa
         >>> per_label(np.array([[3, 1], [0, 0]]))
         [(1.0, 0.75, 0.8571428571428571, 4), (0.0, None, 0.0, 0)]
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    rows, columns = np.indices(counts.shape).reshape(2, -1)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        rows,
-        columns,
-        labels=range(len(counts)),
-        sample_weight=counts.reshape(-1),
-        zero_division=np.nan,
-    )
-    found = zip(*(map(_known, one.tolist()) for one in (precision, recall, f1)))
-    return [(*three, count) for three, count in zip(found, counts.sum(1).tolist())]
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    right = counts.diagonal()
+    wrong, missed = counts.sum(0) - right, counts.sum(1) - right
+    return [*map(label_shares, right.tolist(), wrong.tolist(), missed.tolist())]
 
 
 def accuracy_interval(
