@@ -270,8 +270,9 @@ def test_a_column_of_labels_is_flattened_with_a_warning():
         (
             X,
             pandas.DataFrame({"a": Y, "b": Y}),
-            "labels are an array of shape .40, 2.; give one label",
+            "labels are a data frame with the columns a, b; give one label for each row",
         ),
+        (X, [["a", "b"]] * 40, "labels are lists of labels; give one label for each row"),
         (X + 1j, Y, "Complex data not supported: give real numbers"),
         (X[:, :0], Y, r"0 feature\(s\) \(shape=\(40, 0\)\) while a minimum of 1 is required"),
         (X[:, 0], Y, r"x.reshape\(1, -1\) is one sequence"),

@@ -116,12 +116,20 @@ def targets_of(data: Any) -> Any:
     """
     if is_frame(data):
         if len(data.columns) != 1:
-            raise InputError(
-                f"the labels are a data frame with the columns {', '.join(map(str, data.columns))}"
-                "; give one column"
-            )
+            raise several_labels(data)
         return data[data.columns[0]].to_list()
     return data.to_list() if is_column(data) else _array_of(data)
+
+
+def several_labels(labels: Any, remedy: str = "") -> InputError:
+    """The error of labels in memory with several, or none, for each row."""
+    if is_frame(labels):
+        what = f"a data frame with the columns {', '.join(map(str, labels.columns))}"
+    elif shape := tuple(getattr(labels, "shape", ())):
+        what = f"an array of shape {shape}"
+    else:
+        what = "lists of labels"
+    return InputError(f"the labels are {what}; give one label for each row, (N,){remedy}")
 
 
 def one_label_each(labels: Any) -> Any:
@@ -134,9 +142,7 @@ def one_label_each(labels: Any) -> Any:
     if len(shape) < 2:
         return labels
     if len(shape) > 2 or shape[1] != 1:
-        raise InputError(
-            f"the labels are an array of shape {shape}; give one label for each row, (N,)"
-        )
+        raise several_labels(labels)
     from sklearn.exceptions import DataConversionWarning
 
     warnings.warn(

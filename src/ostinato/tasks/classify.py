@@ -15,7 +15,7 @@ from ..data.batching import mean_and_scale, padded
 from ..data.disk import Concatenation, LazySequence, StoredRows, chunked
 from ..data.examples import Examples, pair_of
 from ..data.label_sets import combination_among, flat, has_sets, sets_in_memory
-from ..data.memory import is_frame, one_label_each
+from ..data.memory import is_frame, one_label_each, several_labels
 from ..data.text import compose, given_text
 from ..data.values import (
     as_trained,
@@ -147,11 +147,8 @@ class Classifier(Task):
         if self.options.multi_label:
             return sets_in_memory(labels)
         if has_sets(labels):
-            shape = getattr(labels, "shape", None)
-            raise InputError(
-                f"the labels are {f'an array of shape {shape}' if shape else 'lists of labels'}; "
-                "give one label for each row, (N,), or multi_label=True to predict several labels "
-                "for each row"
+            raise several_labels(
+                labels, ", or multi_label=True to predict several labels for each row"
             )
         labels = one_label_each(labels)
         kind = label_kind(labels)
