@@ -165,16 +165,6 @@ def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(whole), torch.from_numpy(lengths)
 
 
-def within(lengths: Tensor, steps: int) -> Tensor:
-    """Mask of the valid steps of each row: (B, steps) bool.
-
-    Args:
-        lengths: (B,).
-        steps: T.
-    """
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]
-
-
 # ---------------------------------------------------------------- batches
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SizeError
+from .lengths import within
 
 __all__ = ["LinearChainCRF"]
 
@@ -70,8 +71,7 @@ class LinearChainCRF(nn.Module):
             lengths: (B,), 0 to T.
         """
         scores, weights = scores.double(), self._weights()
-        steps = torch.arange(scores.shape[1], device=scores.device)
-        inside = steps < lengths[:, None]
+        inside = within(lengths, scores.shape[1])
         start = tags.new_full((len(tags), 1), self.tags)
         before = torch.cat([start, tags], 1)
         each = scores.gather(2, tags[:, :, None])[:, :, 0] + weights[before[:, :-1], tags]
@@ -127,8 +127,7 @@ class LinearChainCRF(nn.Module):
         for step in range(steps - 2, -1, -1):
             tag = pointers[step].gather(1, tag[:, None])[:, 0]
             found[:, step] = tag
-        inside = torch.arange(steps, device=scores.device) < lengths[:, None]
-        return found.masked_fill(~inside, 0)
+        return found.masked_fill(~within(lengths, steps), 0)
 
     def _weights(self) -> Tensor:
         """The scores of tags after tags in float64, -inf where a tag may not follow."""

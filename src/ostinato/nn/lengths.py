@@ -1,4 +1,6 @@
-"""Private: variable-length batches: validation of lengths, and conversion of packed sequences."""
+"""Private: variable-length batches: validation of lengths, the mask of valid steps, and conversion
+of packed sequences.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from ..errors import ArgumentTypeError, InputError, SizeError, TensorError, TracingError
 from .arguments import as_tensor, is_tensor
 
-__all__ = ["pack", "read_lengths", "unpack"]
+__all__ = ["pack", "read_lengths", "unpack", "within"]
 
 
 def read_lengths(given: Any, steps: int, batch: int, device: torch.device | str) -> Tensor:
@@ -99,3 +101,13 @@ def pack(output_TBO: Tensor, like: PackedSequence) -> PackedSequence:
         like.sorted_indices,
         like.unsorted_indices,
     )
+
+
+def within(lengths: Tensor, steps: int) -> Tensor:
+    """Mask of the valid steps of each row: (B, steps) bool.
+
+    Args:
+        lengths: (B,).
+        steps: T.
+    """
+    return torch.arange(steps, device=lengths.device) < lengths[:, None]

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import nn
 
-from ..data.batching import within
 from ..data.vocabulary import PAD
 from ..nn.embedding import embeddings
+from ..nn.lengths import within
 from .layer import layer_of
 from .linear_model import LinearModel, pairs
 from .options import ClassifyOptions

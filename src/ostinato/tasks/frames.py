@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.batching import mean_and_scale, padded, within
+from ..data.batching import mean_and_scale, padded
 from ..data.disk import LazySequence, select
 from ..data.examples import Examples, pair_of
 from ..data.values import PIXELS_DTYPE, as_trained, dtype_of, label_numbers, label_of, sequence_of
 from ..errors import InputError
+from ..nn.lengths import within
 from .layer import layer_of
 from .metadata import ClipMetadata, FrameMetadata
 from .options import FrameOptions

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.batching import padded, within
+from ..data.batching import padded
+from ..nn.lengths import within
 from .linear_model import LinearModel, best_sharpness
 from .metadata import KernelSizes
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.batching import within
 from ..data.media import SIDE
 from ..data.vocabulary import END, PAD, START
 from ..errors import InputError, SizeError
 from ..nn.attention import Bahdanau, Luong
 from ..nn.embedding import embeddings
+from ..nn.lengths import within
 from ..nn.torch_baseline import make_layer
 from ..options import ATTENTIONS
 from .beam_search import Hypothesis, beam_search

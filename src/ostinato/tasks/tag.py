@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data.batching import padded, within
+from ..data.batching import padded
 from ..data.disk import LazySequence, StoredNumbers
 from ..data.examples import Examples, pair_of
 from ..data.spans import OUTSIDE, may_follow, scheme_of
@@ -20,6 +20,7 @@ from ..data.values import label_numbers, label_of
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..nn.crf import LinearChainCRF
+from ..nn.lengths import within
 from ..training import metrics
 from ..training.wording import translator
 from .layer import layer_of

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...data.batching import within
 from ...data.text import compose
+from ...nn.lengths import within
 from ...tasks.linear_model import mean_of
 from .text_code import (
     UNKNOWN_TOKEN,
