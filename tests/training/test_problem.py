@@ -1,10 +1,14 @@
 """Batches of rows whose lengths are near each other."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from ostinato import Recurrent
 from ostinato.data.batching import Buckets, padded, within_steps
+from ostinato.tasks import Classifier, Forecaster, FrameTagger, Tagger, Translator
 from ostinato.training.problem import Problem
 
 LENGTHS = np.random.default_rng(0).integers(0, 50, 1103)
@@ -102,3 +106,47 @@ def test_a_problem_says_what_a_task_has_to():
         with pytest.raises(NotImplementedError):
             ask()
     assert problem.trained(0.5) == {"training_loss": 0.5} and problem.shown(0.5) == "loss 0.500"
+
+
+TINY = {"hidden": 4, "steps": 1, "batch": 4, "label_smoothing": 0.1}
+TEXTS = (["good film", "bad"] * 4, ["yes", "no"] * 4)
+NUMBERS = [np.full((3, 2), k % 2, np.float32) for k in range(8)]
+
+
+@pytest.mark.parametrize(
+    "task, data",
+    [
+        (Classifier(**TINY, embedding=4, ensemble=3), TEXTS),
+        (
+            Classifier(**TINY, embedding=4, ensemble=2, multi_label=True),
+            (TEXTS[0], [["a"], ["a", "b"], ["b"], []] * 2),
+        ),
+        (Tagger(**TINY, embedding=4), ([["a", "b"], ["b"]] * 4, [["A", "B"], ["B"]] * 4)),
+        (
+            Tagger(**TINY, embedding=4, transitions=True),
+            ([["a", "b"], ["b"]] * 4, [["A", "B"], ["B"]] * 4),
+        ),
+        (FrameTagger(**TINY), (NUMBERS, [["x"] * 3, ["y"] * 3] * 4)),
+        (Translator(**TINY, embedding=4), (["a b", "b"] * 4, ["c", "d c"] * 4)),
+        (Forecaster(hidden=4, steps=1, batch=4), np.sin(np.arange(60.0))),
+    ],
+    ids=["ensemble", "label sets", "tags", "crf", "frames", "sentences", "forecast"],
+)
+def test_validation_has_the_loss_of_training_and_calls_each_network_once(task, data, close):
+    examples = task.read(data)
+    learned, watched = task.split(examples)
+    task.options = dataclasses.replace(task.options, **task.prepare(learned, examples))
+    task.model = task.build()
+    problem = task.problem(learned, watched)
+    task.model.eval()
+    batch, calls = next(iter(problem.held_out())), []
+    layers = [one for one in task.model.modules() if isinstance(one, Recurrent)]
+    with torch.no_grad():
+        wanted, count = task.loss(batch)
+        for layer in layers:
+            layer.register_forward_hook(lambda layer, *_: calls.append(id(layer)))
+        loss, number = problem.evaluator().add(batch)
+    close(loss, wanted)
+    # greedy decoding calls the decoder again
+    once = isinstance(task, Translator) or len(calls) == len({*calls})
+    assert number == count and calls and once

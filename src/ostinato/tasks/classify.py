@@ -591,13 +591,25 @@ class Classifier(Task):
 
     def loss(self, batch):
         x, *others, target = batch
+        rate = self.options.word_dropout
+        return self._mean_loss(
+            [member(self.with_unknown(x, rate), *others) for member in self.members], target
+        )
+
+    def _mean_loss(
+        self, each: list[torch.Tensor], target: torch.Tensor
+    ) -> tuple[torch.Tensor, int]:
+        """The result of `loss` from the scores of each member."""
         # members are trained independently, because an ensemble gains from their differences
-        labels = self.labelling
-        losses = [
-            labels.loss(member(self.with_unknown(x, self.options.word_dropout), *others), target)
-            for member in self.members
-        ]
-        return sum(losses) / len(losses), len(target)
+        losses = [self.labelling.loss(scores, target) for scores in each]
+        return torch.stack(losses).sum() / len(losses), len(target)
+
+    def scores_and_loss(self, batch) -> tuple[torch.Tensor, tuple[torch.Tensor, int]]:
+        """The results of `scores` and `loss` in evaluation, from one call of each member."""
+        *given, target = batch
+        each = [member(*given) for member in self.members]
+        scores = self.model.mean(each) if isinstance(self.model, ClassifyEnsemble) else each[0]
+        return scores, self._mean_loss(each, target)
 
     def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
         """Token numbers with some replaced by UNKNOWN at this rate, in training only (word

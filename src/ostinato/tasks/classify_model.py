@@ -98,7 +98,11 @@ class ClassifyEnsemble(nn.Module):
         """Scores (B, C): the logarithm of the mean probability, or its log-odds; arguments as for
         `ClassifyModel`.
         """
-        each = torch.stack([member(x, lengths, *spelled) for member in self.members])
+        return self.mean([member(x, lengths, *spelled) for member in self.members])
+
+    def mean(self, scores: list[torch.Tensor]) -> torch.Tensor:
+        """The result of `forward` from the scores of each member."""
+        each = torch.stack(scores)
         if self.independent:
             logs = pairs(each).log_softmax(-1).logsumexp(0)
             return logs[..., 1] - logs[..., 0]

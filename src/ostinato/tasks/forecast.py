@@ -362,16 +362,10 @@ class Forecaster(Task):
 
     def loss(self, batch):
         total, count = 0.0, 0
-        # a held-out batch is for the first network only
         networks = (self.model.network, self.model.final)
         for network, x, change in zip(networks, batch[::2], batch[1::2]):
             median, scale, _ = network(x)
-            # Negative log-likelihood of a Laplace distribution, whose median minimises the absolute
-            # error. The weight by the scale keeps well-predicted steps from dominating the
-            # gradient. Source: Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty
-            # estimation", equation 5, beta 0.5.
-            error = (change - median).abs() / scale + scale.log()
-            total, count = total + (error * scale.detach().sqrt()).sum(), count + change.numel()
+            total, count = total + _laplace_loss(median, scale, change), count + change.numel()
         return total, count
 
     def evaluator(self):
@@ -922,6 +916,18 @@ class _ForecastProblem(RowProblem):
         return *super().batch(step, process, processes), *whole
 
 
+def _laplace_loss(median: torch.Tensor, scale: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """The summed negative log-likelihood of a Laplace distribution, whose median minimises the
+    absolute error, weighted by the scale so that well-predicted steps do not dominate the gradient.
+
+    Source:
+        Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation", equation
+        5, beta 0.5.
+    """
+    error = (change - median).abs() / scale + scale.log()
+    return (error * scale.detach().sqrt()).sum()
+
+
 class _HeldOutErrors:
     """Collects one-step forecasts of the network that has not learned the held-out part; then
     chooses the weights of all methods.
@@ -932,9 +938,12 @@ class _HeldOutErrors:
         self.found = [StoredArray(np.float64, (len(task.metadata.names),)) for _ in range(2)]
 
     def add(self, batch):
+        # a held-out batch is for the first network only
         x, change = batch
-        for found, part in zip(self.found, (self.task.model.network(x)[0], change)):
+        median, scale, _ = self.task.model.network(x)
+        for found, part in zip(self.found, (median, change)):
             found.extend(part[:, -1].detach().cpu().double().numpy())
+        return _laplace_loss(median, scale, change), change.numel()
 
     def result(self):
         task = self.task

@@ -158,7 +158,12 @@ class FrameTagger(Task):
         return self.model(*batch[:2])
 
     def loss(self, batch):
-        return stepwise_loss(self, batch, self.options.label_smoothing)
+        return self.scores_and_loss(batch)[1]
+
+    def scores_and_loss(self, batch) -> tuple[torch.Tensor, tuple[torch.Tensor, int]]:
+        """The results of `scores` and `loss`, from one call of the model."""
+        scores = self.scores(batch)
+        return scores, stepwise_loss(scores, batch[-1], self.options.label_smoothing)
 
     def evaluator(self):
         return Scores(self)

@@ -221,10 +221,6 @@ class PretrainingProblem(RowProblem):
     def evaluator(self):
         return _PretrainingLoss(self.model)
 
-    def held_out_loss(self, batch):
-        # the evaluator computes the loss, and texts have no labels
-        return None
-
 
 class _PretrainingLoss:
     """Accumulates the cross-entropy of pretraining over batches."""

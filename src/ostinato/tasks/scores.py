@@ -17,8 +17,9 @@ class Scores:
     fit in memory.
 
     Args:
-        task: A task whose `scores` returns (N, C) for the N labelled items of a batch; the last
-            element of the batch is their labels (N,).
+        task: A task whose `scores` returns (N, C) for the N labelled items of a batch, and whose
+            `scores_and_loss` returns the same with the result of `loss`; the last element of the
+            batch is their labels (N,).
 
     Attributes:
         given: The predicted label of each item, as a number.
@@ -40,13 +41,18 @@ class Scores:
         task.model.eval()
         found = cls(task)
         for batch in batches(task, rows):
-            found.add(batch)
+            found.take(task.scores(batch), batch)
         return found
 
     def add(self, batch):
-        """Add a batch."""
-        scores = self.task.scores(batch).double().cpu()
-        self.count(scores, batch[-1].cpu())
+        """Add a batch, and return its loss."""
+        scores, loss = self.task.scores_and_loss(batch)
+        self.take(scores, batch)
+        return loss
+
+    def take(self, scores: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> None:
+        """Add a batch with the result of the task's `scores`."""
+        self.count(scores.double().cpu(), batch[-1].cpu())
 
     def count(
         self, scores: torch.Tensor, labels: torch.Tensor, given: torch.Tensor | None = None
@@ -115,8 +121,10 @@ class SetScores:
         self.counts, self.unseen, self.nats = np.zeros((labels + 1, 3), np.int64), 0, 0.0
 
     def add(self, batch):
-        """Add a batch."""
-        self.count(self.task.scores(batch).double().cpu(), batch[-1].cpu())
+        """Add a batch, and return its loss."""
+        scores, loss = self.task.scores_and_loss(batch)
+        self.count(scores.double().cpu(), batch[-1].cpu())
+        return loss
 
     def count(self, scores: torch.Tensor, wanted: torch.Tensor) -> None:
         """Add rows.

@@ -249,6 +249,7 @@ class _Written:
                 task.vocabulary.decode(row[:length].tolist())
                 for row, length in zip(targets.cpu(), lengths)
             ]
+        return nats, count
 
     def result(self):
         return self.task.sentence_metrics(self.texts, self.wanted) | {

@@ -54,13 +54,11 @@ def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> L
 
 
 def stepwise_loss(
-    task: Task, batch: tuple[torch.Tensor, ...], smoothing: float
+    scores: torch.Tensor, labels: torch.Tensor, smoothing: float
 ) -> tuple[torch.Tensor, int]:
-    """Summed loss of a batch over its steps, and the number of steps."""
-    labels = batch[-1]
-    return F.cross_entropy(
-        task.scores(batch), labels, reduction="sum", label_smoothing=smoothing
-    ), len(labels)
+    """Summed loss over the steps of a batch, scores (N, C) and labels (N,), and their number."""
+    loss = F.cross_entropy(scores, labels, reduction="sum", label_smoothing=smoothing)
+    return loss, len(labels)
 
 
 def filled(rows: Sequence) -> np.ndarray:
@@ -118,13 +116,13 @@ class TagScores(Scores):
         super().__init__(task)
         self.lengths = StoredNumbers(np.int32)
 
-    def add(self, batch):
-        """Add a batch."""
+    def take(self, scores, batch):
         crf, lengths = self.task.model.crf, batch[2]
         self.lengths.extend(lengths.cpu().numpy())
         if crf is None:
-            return super().add(batch)
-        scores = rows_of_words(self.task.scores(batch), lengths)
+            super().take(scores, batch)
+            return
+        scores = rows_of_words(scores, lengths)
         inside = within(lengths, scores.shape[1])
         self.count(
             crf.marginals(scores, lengths)[inside].clamp(min=LEAST).log().cpu(),
@@ -328,13 +326,16 @@ class Tagger(Task):
         )
 
     def loss(self, batch):
+        return self.scores_and_loss(batch)[1]
+
+    def scores_and_loss(self, batch) -> tuple[torch.Tensor, tuple[torch.Tensor, int]]:
+        """The results of `scores` and `loss`, from one call of the model."""
+        scores, lengths, tags = self.scores(batch), batch[2], batch[-1]
         if self.model.crf is None:
-            return stepwise_loss(self, batch, self.options.label_smoothing)
-        lengths, tags = batch[2], batch[-1]
-        scores, right = (
-            rows_of_words(flat, lengths) for flat in (self.scores(batch), tags[:, None])
-        )
-        return -self.model.crf.log_likelihood(scores, right[..., 0], lengths).sum(), len(tags)
+            return scores, stepwise_loss(scores, tags, self.options.label_smoothing)
+        rows, right = (rows_of_words(flat, lengths) for flat in (scores, tags[:, None]))
+        likelihoods = self.model.crf.log_likelihood(rows, right[..., 0], lengths)
+        return scores, (-likelihoods.sum(), len(tags))
 
     def evaluator(self):
         return TagScores(self)

@@ -111,9 +111,6 @@ class RowProblem(Problem):
     def evaluator(self):
         return self.task.evaluator()
 
-    def held_out_loss(self, batch):
-        return self.task.loss(batch)
-
 
 def batches(task: "Task", encoded: Sequence):
     """Encoded rows as batches, in order."""
@@ -310,7 +307,7 @@ class Task:
         raise NotImplementedError
 
     def evaluator(self):
-        """As `Problem.evaluator`."""
+        """As `Problem.evaluator`; `add` returns the result of `loss`."""
         raise NotImplementedError
 
     def compute_metrics(self, examples: Examples) -> dict[str, float | None]:

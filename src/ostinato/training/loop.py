@@ -231,8 +231,7 @@ class Training(lightning.LightningModule):
         self.evaluator, self.held_out_loss = self.problem.evaluator(), [0.0, 0.0]
 
     def validation_step(self, batch, batch_index):
-        self.evaluator.add(batch)
-        if found := self.problem.held_out_loss(batch):
+        if found := self.evaluator.add(batch):
             for place, number in enumerate(found):
                 self.held_out_loss[place] += float(number)
 

@@ -50,14 +50,11 @@ class Problem:
     def evaluator(self):
         """An object with `add(batch)` and `result() -> dict`, which has the goal; the model is in
         evaluation mode.
+
+        `add` returns the summed loss of the batch and the number to divide it by, as for training;
+        None if the result has the loss.
         """
         raise NotImplementedError
-
-    def held_out_loss(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, int | Tensor] | None:
-        """Summed loss of a validation batch and the number to divide it by, as for training; None
-        if the evaluator computes it.
-        """
-        return None
 
     def trained(self, loss: float) -> dict[str, float]:
         """The training entries of a line of the history, from the mean loss since the last one."""
