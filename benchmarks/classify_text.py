@@ -79,7 +79,7 @@ def tfidf() -> dict:
 def shown(name: str, accuracies: list[float], seconds: float) -> None:
     """Print a row."""
     each = ", ".join(f"{one:.3f}" for one in accuracies) if len(accuracies) > 1 else ""
-    print(f"  {name:44}{statistics.mean(accuracies):.4f}  {seconds:7.1f} s  {each}", flush=True)
+    print(f"  {name:50}{statistics.mean(accuracies):.4f}  {seconds:7.1f} s  {each}", flush=True)
 
 
 def main() -> None:

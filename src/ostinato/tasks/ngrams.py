@@ -79,7 +79,7 @@ class NGrams(LinearModel):
     """
 
     name = "linear model of n-grams"
-    # by cross-validation on the training parts of six sets of texts, with 600 to 5,000 rows
+    # chosen on left-out parts of the training rows of six sets of texts, 566 to 5,000 rows each
     preferred = True
     rarity: Tensor
     coefficients: Tensor
