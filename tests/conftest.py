@@ -73,6 +73,8 @@ def nan_memory(monkeypatch):
 
     monkeypatch.setattr(memory, "_fresh", filled)
     monkeypatch.setattr(memory, "LONG", 1 << 40)  # tensors come from torch
+    memory.release()
+    monkeypatch.setattr(memory.ScratchMemory, "give", lambda self, block: None)
     torch.use_deterministic_algorithms(True)  # torch fills them
     yield
     torch.use_deterministic_algorithms(False)

@@ -174,6 +174,8 @@ def test_words_known_from_plain_texts_alone_are_told_apart(write):
         "dropout": 0.1,
         "word_dropout": 0.0,
         "unlabelled_epochs": 20.0,
+        # which knows the labels by the letters of the words
+        "linear": False,
     }
     file = str(write("plain.txt", "\n".join(plain)))
     after, alone = (

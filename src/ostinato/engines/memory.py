@@ -33,6 +33,9 @@ def _physical() -> int:
 # Bytes that lie idle at most.
 IDLE = max(1 << 29, _physical() // 8)
 
+# Bytes of the tensor whose parts others are made like.
+BLANK = 1 << 20
+
 # What numpy calls them.
 KINDS = {
     torch.float32: np.dtype(np.float32),
@@ -79,13 +82,13 @@ def maker(
     """Makes tensors as `empty` does, short ones in half its time; what lasts, as a weight's
     gradient may, is given no memory that is lent.
     """
-    # To torch a tensor like another is less work than a shape to be read.
     size = math.prod(shape) * dtype.itemsize
-    if size < LONG:
-        # A contiguous one takes least, and what lies in its memory does not matter.
-        return functools.partial(torch.empty_like, _blank()[:size].view(dtype).view(shape))
-    if not lasting:
+    if size >= LONG and not lasting:
         return functools.partial(empty, shape, dtype)
+    # To torch a tensor like another is less work than a shape to be read, and least a contiguous
+    # one; what lies in its memory does not matter.
+    if size <= BLANK:
+        return functools.partial(torch.empty_like, _blank()[:size].view(dtype).view(shape))
     like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
 
@@ -94,7 +97,7 @@ def maker(
 def _blank() -> Tensor:
     """Bytes that nobody reads or writes, so that the system gives no memory for them."""
     with torch.inference_mode(False):
-        return torch.empty(LONG, dtype=torch.uint8, device="cpu")
+        return torch.empty(BLANK, dtype=torch.uint8, device="cpu")
 
 
 class ScratchMemory:

@@ -94,9 +94,9 @@ def test_code_of_every_width_runs_on_every_processor(vector_width, processor):
     code = """
 import sys, torch
 import llvmlite.binding as llvm
-from ostinato.engines import native
-native.host()
-llvm.get_host_cpu_name, native._features = lambda: sys.argv[1], lambda: ""
+from ostinato.engines.kernels import jit
+jit.host()
+llvm.get_host_cpu_name, jit._features = lambda: sys.argv[1], lambda: ""
 from ostinato import Recurrent
 
 def results(layer, x, engine):

@@ -114,6 +114,8 @@ class Sources:
     def _adapted(self, text: str) -> str:
         """A definition with the names and the documentation of a file of its own."""
         text = re.sub(r'\n\n( +)Example:\n(?:.*\n)*?\1"""', r'\n\1"""', text)
+        # what is left of a docstring may be a single line
+        text = re.sub(r'(?m)^( +"""[^"\n]{1,90})\n +"""$', r'\1"""', text)
         for name, other in self.renamed.items():
             text = re.sub(rf"\b{re.escape(name)}\b", other, text)
         return ERRORS.sub("ValueError", text)
