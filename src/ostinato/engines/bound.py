@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from . import memory
+from .arena import Region
 from .executable import OUTPUT, SCRATCH, Executable, execute
 from .kernels import copies
 from .kernels.copies import Copy
@@ -38,7 +39,9 @@ class _Weights:
     def __init__(self, executable: Executable, tensors: Sequence[Tensor]):
         this, weights = executable.first, executable.weights(tensors)
         packs = executable.pack(tensors)
-        scratch = executable.makers[SCRATCH]().zero_()
+        # Of its own: it stays in use.
+        numbers = this.arena.sizes[Region.SCRATCH]
+        scratch = torch.zeros(numbers, dtype=executable.dtype, device="cpu")
         vectors = {place: weights[name].contiguous() for place, name in executable.passes.vectors}
         for place in this.sums:
             this.arena.array(place, {SCRATCH: scratch}).copy_(vectors.pop(place))

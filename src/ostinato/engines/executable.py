@@ -179,8 +179,6 @@ class Executable:
         signature, graph, passes = self.signature, self.graph, self.passes
         this = self.first = passes.train if signature.backward else passes.infer
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
-        alone = all(self.parts[name][1] == 1 for name in self._matrices)
-        self._places = [self.parts[name][0] for name in self._matrices] if alone else None
         self._inputs = len(graph.inputs)
         self._constant = [name in graph.constant for name in graph.inputs]
         given = zip(graph.states, signature.counts)
@@ -201,18 +199,18 @@ class Executable:
             self.output_view = self._output_view()
         self.makers = {name: memory.maker(shape, self.dtype) for name, shape in shapes.items()}
         by_torch = any(stage.steps for stage in this.stages)
-        plain = len(this.stages) == 1 and this.own is not None and not by_torch
-        plain = plain and not this.output.nodes
-        # What torch computes may look at the memory of the run.
-        self._scratch = memory.ScratchMemory(_bytes(this.arena)) if plain else None
-        # What `kept_names` has comes first: `results` takes it from there.
-        self._names = [*passes.inputs, *self.makers, *self._final, *self._initial]
-        taking = {SCRATCH: self._scratch.take} if self._scratch else {}
-        self._makers = [*(self.makers | taking).values(), *self.make_final]
-        self.kept_names = [*passes.inputs, *(name for name in self.makers if name != SCRATCH)]
-        self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         # Torch reads the first input as (T, B, units).
         self._viewed = by_torch or bool(this.output.nodes) or not this.own
+        plain = len(this.stages) == 1 and not self._viewed
+        # What torch computes may look at the memory of the run.
+        self._scratch = memory.ScratchMemory(_bytes(this.arena)) if plain else None
+        if self._scratch:
+            self.makers[SCRATCH] = self._scratch.take
+        # What `kept_names` has comes first: `results` takes it from there.
+        self._names = [*passes.inputs, *self.makers, *self._final, *self._initial]
+        self._makers = [*self.makers.values(), *self.make_final]
+        self.kept_names = [*passes.inputs, *(name for name in self.makers if name != SCRATCH)]
+        self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         self.small = plain and (this.cleared or not signature.ragged) and _bytes(this.arena) < SMALL
         self._users = self.loops.users(this.users)
         self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
@@ -259,10 +257,7 @@ class Executable:
         """The packed weights of forward, and of the backward pass to the tensors that need a
         gradient.
         """
-        if self._places is None:
-            weights = [self.weight(tensors, name) for name in self._matrices]
-        else:
-            weights = [tensors[k] for k in self._places]
+        weights = [self.weight(tensors, name) for name in self._matrices]
         packed = self.loops.weights.find(weights, self.signature.threads)
         follows = None if needs is None else self._to(needs)
         user = follows.both if follows else self._users
@@ -566,9 +561,7 @@ class _GradientPass:
             f"gradient of {name}": memory.maker(shape, dtype, lasting=True)
             for name, shape in shapes.items()
         }
-        read = {
-            name for stage in found.stages if stage.jobs for _, name, _ in stage.jobs.relocations
-        }
+        read = {name for stage in found.stages if stage.jobs for name in stage.jobs.places}
         self.vectors = [(place, name) for place, name in passes.vectors if place in read]
         self.viewed = any(stage.steps for stage in found.stages)
         self.scratch = None if self.viewed else memory.ScratchMemory(_bytes(arena))

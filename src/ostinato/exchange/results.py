@@ -1,7 +1,7 @@
 """Private: the results of a layer on random inputs, and comparisons with those of another tool."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "LayerArguments",
     "ROUNDING",
     "TOLERANCES",
+    "check_calls",
     "comparable",
     "exact_copy",
     "layer_results",
@@ -150,6 +151,33 @@ def layer_results(layer: Recurrent, dtype: torch.dtype, call: LayerArguments) ->
     with torch.no_grad():
         output, ends = Recurrent.forward(layer, x[0] if len(x) == 1 else x, states, call.lengths)
     return [one.numpy() for one in (output, *states_of(ends))]
+
+
+def check_calls(
+    comparison: ResultComparison,
+    layer: Recurrent,
+    dtype: torch.dtype,
+    names: Sequence[str],
+    results: Iterable[tuple[LayerArguments, Sequence[Any]]],
+) -> None:
+    """Compare the results of calls with those of a layer in a dtype, and in float64.
+
+    Args:
+        comparison: The comparison.
+        layer: The layer.
+        dtype: The dtype of the results.
+        names: The names of the output and of the final states.
+        results: Each call, and the output and the final states that it gave.
+
+    Raises:
+        EngineError: The results differ.
+    """
+    own_layer, exact_layer = comparable(layer), exact_copy(layer)
+    for call, found in results:
+        own = layer_results(own_layer, dtype, call)
+        exact = layer_results(exact_layer, torch.float64, call)
+        for name, of_file, of_layer, right in zip(names, found, own, exact, strict=True):
+            comparison.check(name, of_file, of_layer, right)
 
 
 def states_of(ends: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -167,14 +167,16 @@ class SetScores:
         """Calibration, the interval of the exact match and the shares of each label, for a
         report.
         """
-        given, probabilities, right = self.given, self.probabilities[:], self.right
+        probabilities, wanted = self.probabilities[:], self.wanted[:]
+        given = self.task.labelling.chosen(probabilities)
+        right = _all_right(given, wanted)
         shares = [label_shares(*counts) for counts in self.counts[:-1].tolist()]
         return {
             "per_label": (self.task.metadata.labels, shares),
             # the probability of each decision, "yes" or "no"
             "calibration": (
                 np.where(given, probabilities, 1 - probabilities).reshape(-1),
-                (given == self.wanted[:][:, :-1].astype(bool)).reshape(-1),
+                (given == wanted[:, :-1].astype(bool)).reshape(-1),
             ),
             "intervals": {"exact_match": accuracy_interval(right.tolist(), [1] * len(right))},
         }

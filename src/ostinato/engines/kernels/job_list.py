@@ -85,7 +85,7 @@ class JobList:
     Attributes:
         jobs: The jobs; the list holds their functions.
         threads: How many run the list.
-        relocations: Which words have a relocation: their places, the name, and the offset.
+        places: The words that have a relocation, by its name: their places, and the offsets.
     """
 
     def __init__(self, jobs: Iterable[Job]):
@@ -104,15 +104,11 @@ class JobList:
             )
             words += job.words
         listed = [*ALONE, len(self.jobs), self.threads, 0, *fields, *words]
-        self.relocations = [
-            (place, word.name, word.offset)
-            for place, word in enumerate(listed)
-            if isinstance(word, Relocation)
-        ]
+        self.places: dict[str, list[tuple[int, int]]] = {}
+        for place, word in enumerate(listed):
+            if isinstance(word, Relocation):
+                self.places.setdefault(word.name, []).append((place, word.offset))
         self._words = array("q", [0 if isinstance(word, Relocation) else word for word in listed])
-        self._places: dict[str, list[tuple[int, int]]] = {}
-        for place, name, offset in self.relocations:
-            self._places.setdefault(name, []).append((place, offset))
         # For each of the runs that have ended its words, the numbers that are filled in (most stay
         # the same), and what runs them.
         self._idle: list[tuple[array, list[int | None], Callable[[], None]]] = []
@@ -120,8 +116,9 @@ class JobList:
     def words(self, numbers: Mapping[str, int]) -> array:
         """A copy of the words of a call of this list alone, with numbers for the relocations."""
         words = self._words[:]
-        for place, name, offset in self.relocations:
-            words[place] = numbers[name] + offset
+        for name, places in self.places.items():
+            for place, offset in places:
+                words[place] = numbers[name] + offset
         return words
 
     def run(self, numbers: Mapping[str, int]) -> None:
@@ -129,10 +126,10 @@ class JobList:
         try:
             words, known, start = self._idle.pop()
         except IndexError:
-            words, known = self._words[:], [None] * len(self._places)
+            words, known = self._words[:], [None] * len(self.places)
             start = functools.partial(_launcher(), words.buffer_info()[0], self.threads)
         k = 0
-        for name, places in self._places.items():
+        for name, places in self.places.items():
             number = numbers[name]
             if number != known[k]:
                 known[k] = number
@@ -227,13 +224,13 @@ class ReusableList:
 
     def __init__(self, jobs: JobList, fixed: Mapping[str, int], names: Iterable[str] = ()):
         self._jobs = jobs  # which holds the functions
-        relocations = [found for found in jobs.relocations if found[1] not in fixed]
-        self.places: dict[str, list[tuple[int, int]]] = {}
-        for place, name, offset in relocations:
-            self.places.setdefault(name, []).append((place, offset))
+        self.places = {name: found for name, found in jobs.places.items() if name not in fixed}
         self.names = [*dict.fromkeys([*names, *self.places])]
-        number = {name: k for k, name in enumerate(self.names)}
-        self._moves = [(place, number[name], offset) for place, name, offset in relocations]
+        self._moves = [
+            (place, k, offset)
+            for k, name in enumerate(self.names)
+            for place, offset in self.places.get(name, ())
+        ]
         self.words = jobs.words({**fixed, **dict.fromkeys(self.places, 0)})
         self.last = len(self.words) - len(jobs.jobs[-1].words)
         address = self.words.buffer_info()[0]

@@ -6,19 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ...errors import EngineError
 from ...nn.recurrent import Recurrent
-from ..results import (
-    TOLERANCES,
-    ResultComparison,
-    comparable,
-    exact_copy,
-    layer_results,
-    random_calls,
-)
+from ..results import TOLERANCES, ResultComparison, check_calls, random_calls
 
 __all__ = ["FILE", "check_layer", "run"]
 
@@ -92,7 +84,6 @@ def check_layer(layer: Recurrent, dtype: torch.dtype, folder: Path, name: str) -
     Raises:
         EngineError: The results differ.
     """
-    own_layer, exact_layer = comparable(layer), exact_copy(layer)
     calls = list(random_calls(layer, dtype))
     given = [
         {
@@ -104,8 +95,4 @@ def check_layer(layer: Recurrent, dtype: torch.dtype, folder: Path, name: str) -
     ]
     names = ["output", *(f"state {name!r}" for name in layer.graph.states)]
     comparison = ResultComparison(FILE, TOLERANCES[dtype])
-    for found, call in zip(run(folder, name, LAYER, given), calls):
-        own = layer_results(own_layer, dtype, call)
-        exact = layer_results(exact_layer, torch.float64, call)
-        for what, of_file, of_layer, right in zip(names, found, own, exact, strict=True):
-            comparison.check(what, np.array(of_file), of_layer, right)
+    check_calls(comparison, layer, dtype, names, zip(calls, run(folder, name, LAYER, given)))
